@@ -1,0 +1,64 @@
+# Everything a developer runs. `make` alone lists it.
+#
+# The targets build their own environment in .venv and bring it up to date when pyproject.toml
+# changes. Other choices:   make run PYTHON=python3.13   make test VENV=/elsewhere/venv
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+CODE   := parlour runtime actors storage tests benchmarks examples
+
+# PIP runs pip and says every few seconds that it is still at work: unpacking Ray is silent otherwise.
+PIP = sh -c 'while sleep 7; do echo "  ... still installing"; done & beat=$$!; \
+	"$$@"; status=$$?; kill $$beat 2>/dev/null; exit $$status' pip $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check types format bench clean
+.NOTPARALLEL:
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: $(VENV)/.installed ## install Parlour and run the chat example at http://127.0.0.1:1999
+	@exec $(BIN)/parlour dev examples/chat/chat.py
+
+test: $(VENV)/.installed-test ## run the whole test suite
+	@exec $(BIN)/python -m pytest
+
+check: $(VENV)/.installed-test ## lint, formatting and types
+	$(BIN)/ruff check $(wildcard $(CODE))
+	$(BIN)/ruff format --check $(wildcard $(CODE))
+	@$(MAKE) --no-print-directory types
+
+# mypy cannot follow the package mapping of an editable install, so it is shown the package as an
+# installed one looks: links to the four folders under one name. New files are seen at once.
+types: $(VENV)/.installed-test ## the type checker alone, strict
+	@rm -rf build/types && mkdir -p build/types/parlour
+	@ln -s $(CURDIR)/parlour/* $(CURDIR)/runtime $(CURDIR)/actors $(CURDIR)/storage build/types/parlour/
+	MYPYPATH=build/types $(BIN)/mypy -p parlour
+	MYPYPATH=build/types:. $(BIN)/mypy $(foreach d,tests benchmarks examples,$(if $(wildcard $d/*.py $d/*/*.py),$d))
+
+format: $(VENV)/.installed-test ## rewrite the sources in the project's format
+	$(BIN)/ruff check --fix $(wildcard $(CODE))
+	$(BIN)/ruff format $(wildcard $(CODE))
+
+bench: $(VENV)/.installed-test ## measure Parlour beside its peers
+	@exec $(BIN)/python -m benchmarks
+
+clean: ## remove what the targets built (.venv, caches), not your rooms' data in .parlour
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find $(wildcard $(CODE)) -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Parlour needs Python 3.11 or newer, and \`$(PYTHON)\` is not one;" \
+		"install one and name it: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/pip || { echo "Making an environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing Parlour (Ray is the large part; a minute or two the first time)"
+	@$(PIP) install -e .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml $(VENV)/.installed
+	@echo "Installing what the tests and checks need"
+	@$(PIP) install -e ".[test,dev]"
+	@touch $@
