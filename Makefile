@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 CODE   := parlour runtime actors storage tests benchmarks examples
 
 # PIP runs pip and says every few seconds that it is still at work: unpacking Ray is silent otherwise.
-PIP = sh -c 'while sleep 7; do echo "  ... still installing"; done & beat=$$!; \
+PIP = sh -c 'while sleep 7 >/dev/null 2>&1; do echo "  ... still installing"; done & beat=$$!; \
 	"$$@"; status=$$?; kill $$beat 2>/dev/null; exit $$status' pip $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
