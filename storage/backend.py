@@ -1,0 +1,157 @@
+"""What storage asks of the place where spaces are kept, and the words it asks in.
+
+A backend keeps for each space: metadata, an index of shards, and the shards. The claimant of a
+space is its only writer, so it holds the index in memory and says in which shard a key belongs;
+the backend splits shards and reports what became of the index.
+
+A backend promises: a commit is applied whole or not at all; a commit of an older epoch than the
+recorded one is refused; the same commit sent twice is applied once. Reads are not fenced.
+Not here: caching, encoding of values, when to commit (flush.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+
+class ShardInfo(NamedTuple):
+    """One entry of the index: a shard holds the keys from `first` up to the next shard's first."""
+
+    shard: int
+    first: str
+    count: int  # keys in it
+    size_bytes: int  # of its keys and values
+
+
+@dataclass(slots=True)
+class Claim:
+    """The right to be the only writer of a space, and what its first reads need.
+
+    Attributes:
+        flush_number: The last flush applied, by any epoch; the next one is this plus 1.
+        progress: Gateway id -> event number, as recorded with that flush.
+        next_shard: The lowest shard number never used.
+        shards: The whole index, in any order.
+        values: All keys with their encoded values, if the space is small; None if it is not.
+    """
+
+    space: str
+    owner: str
+    epoch: int
+    flush_number: int
+    progress: dict[str, int]
+    alarm_at_ms: int | None
+    next_shard: int
+    shards: list[ShardInfo]
+    values: dict[str, bytes] | None
+
+
+@dataclass(slots=True)
+class ShardWrites:
+    """What one flush changes in one shard."""
+
+    sets: dict[str, bytes] = field(default_factory=dict)
+    deletes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Batch:
+    """One flush: applied whole, in this order: clear, writes, merges, splits, alarm, progress.
+
+    Attributes:
+        clear: Drop every shard first.
+        writes: Shard -> its changes. A shard that is not in the index (any longer, after `clear`)
+            is made and starts at the empty key: so there is at most one such.
+        merges: Pairs of neighbours (left, right) to be joined if they are still small.
+        alarm_changed: Whether `alarm_at_ms` is to be recorded (None deletes the alarm).
+        progress: Gateway id -> event number; a negative number forgets the gateway.
+    """
+
+    space: str
+    epoch: int
+    flush_number: int
+    clear: bool = False
+    writes: dict[int, ShardWrites] = field(default_factory=dict)
+    merges: list[tuple[int, int]] = field(default_factory=list)
+    alarm_changed: bool = False
+    alarm_at_ms: int | None = None
+    progress: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Committed:
+    """What a flush did to the index.
+
+    Attributes:
+        shards: Entries that are new or changed.
+        removed: Shards that are gone.
+        whole_index: `shards` is the whole index: everything else is gone.
+        alarm_at_ms: The alarm as it stands now.
+    """
+
+    flush_number: int
+    shards: list[ShardInfo]
+    removed: list[int]
+    next_shard: int
+    whole_index: bool
+    alarm_at_ms: int | None
+
+
+class Backend(Protocol):
+    """Keeps spaces. One per process, shared by all its spaces."""
+
+    async def claim(
+        self, space: str, *, owner: str, address: str, takeover_epoch: int | None = None
+    ) -> Claim:
+        """Become the only writer of `space`; the epoch grows by 1.
+
+        Granted if nobody holds the space, if `owner` itself does, or if the recorded epoch is
+        still `takeover_epoch`; the caller has checked that the recorded owner's lease is gone.
+
+        Raises:
+            ClaimHeld: If somebody else holds it; tells who, where and with which epoch.
+        """
+        ...
+
+    async def release(self, space: str, *, epoch: int) -> None:
+        """Give the claim back. Does nothing if it is not ours any more."""
+        ...
+
+    async def commit(self, batch: Batch) -> Committed:
+        """Apply one flush.
+
+        Raises:
+            NotOwner: If the epoch moved on; nothing was applied.
+            StorageError: If it is not known to be applied and will not be tried again.
+        """
+        ...
+
+    async def lease_alive(self, owner: str) -> bool:
+        """Tell whether the process `owner` still renews its lease."""
+        ...
+
+    def read_fields(
+        self, space: str, wanted: Mapping[int, Sequence[str]]
+    ) -> Awaitable[dict[str, bytes | None]]:
+        """Read keys, given by shard; None for those that are not there.
+
+        This and the two below are asked when called, not when awaited: a commit that is called
+        later does not show in what they return.
+        """
+        ...
+
+    def read_shards(
+        self, space: str, shards: Sequence[int]
+    ) -> Awaitable[dict[int, dict[str, bytes]]]:
+        """Read whole shards; a shard that does not exist is empty."""
+        ...
+
+    def read_shard_keys(self, space: str, shards: Sequence[int]) -> Awaitable[dict[int, list[str]]]:
+        """Read the keys of shards without their values, in any order."""
+        ...
+
+    async def close(self) -> None:
+        """Give up the connection, if there is one. Claims stay."""
+        ...

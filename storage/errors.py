@@ -1,0 +1,229 @@
+"""The errors of storage: one tree, each class keeps its parts and builds its sentence.
+
+StorageError
+ +-- InvalidKey            a key that can never be stored
+ |    +-- KeyTooLarge
+ +-- ValueTooLarge         a value above the limit of its call
+ +-- TooManyKeys           more keys in one call than one call may carry
+ +-- DataCloneError        a value of a type that is not storable
+ +-- DecodeError           stored bytes that are no value
+ +-- WriteBufferFull       more written than flushing can keep up with
+ +-- TransactionEnded      a transaction used after its end
+ +-- StorageClosed         storage used after its room hibernated
+ +-- StorageReset          storage used after a failed flush; the room starts over
+ |    +-- NotOwner         the claim went to another owner
+ +-- ClaimHeld             a claim refused because somebody holds it
+
+The parts are the constructor's arguments, so every error survives pickling.
+"""
+
+from __future__ import annotations
+
+
+class StorageError(Exception):
+    """Anything that storage refuses or that went wrong in it."""
+
+
+class InvalidKey(StorageError):
+    """A key that storage cannot hold.
+
+    Attributes:
+        key: What was given.
+        problem: What is wrong with it, as the end of a sentence.
+    """
+
+    def __init__(self, key: object, problem: str) -> None:
+        super().__init__(key, problem)
+        self.key = key
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"key {_shortened(self.key)} {self.problem}"
+
+
+class KeyTooLarge(InvalidKey):
+    """A key of more UTF-8 bytes than a key may have."""
+
+    def __init__(self, key: str, size_bytes: int, size_bytes_max: int) -> None:
+        super().__init__(
+            key,
+            f"is {size_bytes:,} UTF-8 bytes, a key has at most {size_bytes_max:,}; "
+            "shorten it, or store a digest of it",
+        )
+        self.args = (key, size_bytes, size_bytes_max)
+        self.size_bytes = size_bytes
+        self.size_bytes_max = size_bytes_max
+
+
+class ValueTooLarge(StorageError):
+    """A value of more encoded bytes than the call takes."""
+
+    def __init__(self, key: str, size_bytes: int, size_bytes_max: int, advice: str) -> None:
+        super().__init__(key, size_bytes, size_bytes_max, advice)
+        self.key = key
+        self.size_bytes = size_bytes
+        self.size_bytes_max = size_bytes_max
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return (
+            f"value of {_shortened(self.key)} is {self.size_bytes:,} bytes encoded, "
+            f"the most is {self.size_bytes_max:,}; {self.advice}"
+        )
+
+
+class TooManyKeys(StorageError):
+    """More keys or pairs in one call than a call may carry."""
+
+    def __init__(self, count: int, count_max: int) -> None:
+        super().__init__(count, count_max)
+        self.count = count
+        self.count_max = count_max
+
+    def __str__(self) -> str:
+        return (
+            f"{self.count:,} keys in one call, the most is {self.count_max:,}; make several "
+            "calls (without an await between them they are still one atomic flush)"
+        )
+
+
+class DataCloneError(StorageError):
+    """A value, or something inside it, is not storable.
+
+    Attributes:
+        path: Where it sits, as in `messages[3].author`; `value` is the value itself.
+        problem: What is wrong there, as in `function is not storable`.
+    """
+
+    def __init__(self, path: str, problem: str, advice: str = "") -> None:
+        super().__init__(path, problem, advice)
+        self.path = path
+        self.problem = problem
+        self.advice = advice
+
+    def __str__(self) -> str:
+        sentence = f"{self.path}: {self.problem}"
+        return f"{sentence}; {self.advice}" if self.advice else sentence
+
+
+class DecodeError(StorageError):
+    """Stored bytes that are not an encoded value: foreign, damaged or cut off.
+
+    Attributes:
+        problem: What was met.
+        key: Where the bytes were stored; None until a caller that knows it has set it.
+    """
+
+    def __init__(self, problem: str, key: str | None = None) -> None:
+        super().__init__(problem, key)
+        self.problem = problem
+        self.key = key
+
+    def __str__(self) -> str:
+        where = "stored value" if self.key is None else f"value stored at {_shortened(self.key)}"
+        return f"{where} cannot be decoded: {self.problem}; it was not written by Parlour"
+
+
+class WriteBufferFull(StorageError):
+    """Writes that are not durable yet take more memory than they may."""
+
+    def __init__(self, size_bytes: int, size_bytes_max: int) -> None:
+        super().__init__(size_bytes, size_bytes_max)
+        self.size_bytes = size_bytes
+        self.size_bytes_max = size_bytes_max
+
+    def __str__(self) -> str:
+        return (
+            f"{self.size_bytes:,} bytes would wait to be flushed, the most is "
+            f"{self.size_bytes_max:,}; await the writes, which waits while too much is pending"
+        )
+
+
+class TransactionEnded(StorageError):
+    """An operation on a transaction that is over.
+
+    Attributes:
+        operation: The call, as in `put`.
+        state: `rolled back`, `committed` or `not started`.
+    """
+
+    def __init__(self, operation: str, state: str) -> None:
+        super().__init__(operation, state)
+        self.operation = operation
+        self.state = state
+
+    def __str__(self) -> str:
+        return (
+            f"{self.operation}() on a transaction that is {self.state}; "
+            "use a transaction only inside its `async with` block"
+        )
+
+
+class StorageClosed(StorageError):
+    """Storage was closed: its room hibernates."""
+
+    def __init__(self, space: str) -> None:
+        super().__init__(space)
+        self.space = space
+
+    def __str__(self) -> str:
+        return (
+            f"storage of {self.space!r} is closed, its room hibernates; "
+            "finish the work of background tasks before the handler returns"
+        )
+
+
+class StorageReset(StorageError):
+    """A flush failed for good: what was not durable is lost and the room starts over.
+
+    Attributes:
+        space: Whose storage.
+        problem: Why, as a sentence.
+    """
+
+    def __init__(self, space: str, problem: str) -> None:
+        super().__init__(space, problem)
+        self.space = space
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"storage of {self.space!r} was reset: {self.problem}"
+
+
+class NotOwner(StorageReset):
+    """The claim on this space went to somebody else; nothing of this owner's lands any more."""
+
+    def __init__(self, space: str, epoch: int, epoch_now: int) -> None:
+        super().__init__(
+            space,
+            f"it was claimed with epoch {epoch} and the epoch is {epoch_now} now; "
+            "another owner has taken over",
+        )
+        self.args = (space, epoch, epoch_now)
+        self.epoch = epoch
+        self.epoch_now = epoch_now
+
+
+class ClaimHeld(StorageError):
+    """A claim was refused: somebody else holds the space.
+
+    Attributes:
+        owner: Who, as recorded.
+        address: Where that owner is reached.
+        epoch: The epoch of its claim, to be given as `takeover_epoch` once its lease is gone.
+    """
+
+    def __init__(self, owner: str, address: str, epoch: int) -> None:
+        super().__init__(owner, address, epoch)
+        self.owner = owner
+        self.address = address
+        self.epoch = epoch
+
+    def __str__(self) -> str:
+        return f"the claim is held by {self.owner!r} at {self.address!r} with epoch {self.epoch}"
+
+
+def _shortened(key: object, length_max: int = 80) -> str:
+    """Show `key` without letting a giant one fill the log."""
+    shown = repr(key)
+    return shown if len(shown) <= length_max else f"{shown[:length_max]}... ({len(shown):,} long)"

@@ -1,0 +1,56 @@
+"""Every Redis key name, spelled once.
+
+A space is the storage of one room. All its keys carry the space's name as hash tag, so that
+they share one slot of a Redis Cluster and one script can change them together.
+
+    parlour:{space}:m      metadata: epoch, owner, address, last flush, alarm, progress
+    parlour:{space}:i      index: shard id -> count, bytes, first key
+    parlour:{space}:s:<n>  shard n: a contiguous range of the space's keys with their values
+    parlour:lease:<owner>  there while the process `owner` is alive
+"""
+
+from __future__ import annotations
+
+PREFIX = "parlour"
+
+# Fields of the metadata hash, short because every room has them.
+EPOCH = "e"
+OWNER = "o"
+ADDRESS = "a"
+FLUSH_NUMBER = "f"
+ALARM_AT_MS = "t"
+NEXT_SHARD = "n"
+PROGRESS = "p:"  # + gateway id
+
+
+def metadata_key(space: str) -> str:
+    """Name the hash of a space's metadata."""
+    return f"{PREFIX}:{{{space}}}:m"
+
+
+def index_key(space: str) -> str:
+    """Name the hash that tells which shard starts at which key."""
+    return f"{PREFIX}:{{{space}}}:i"
+
+
+def shard_key(space: str, shard: int) -> str:
+    """Name the hash of one shard."""
+    return f"{PREFIX}:{{{space}}}:s:{shard}"
+
+
+def lease_key(owner: str) -> str:
+    """Name the key that lives as long as the process `owner` renews it."""
+    return f"{PREFIX}:lease:{owner}"
+
+
+def check_space(space: str) -> None:
+    """Refuse a space name that would break the hash tag.
+
+    Raises:
+        ValueError: If it is empty or holds a brace.
+    """
+    if not space or "{" in space or "}" in space:
+        raise ValueError(
+            f"space name {space!r} must not be empty nor hold braces, "
+            "which mark the hash tag; percent-encode the id"
+        )
