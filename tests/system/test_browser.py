@@ -1,0 +1,125 @@
+"""The chat page in a real browser: headless Chromium, two tabs, a running Parlour behind them."""
+
+import shutil
+import uuid
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import pytest
+from playwright.async_api import BrowserContext, Page, async_playwright, expect
+
+from tests.support.requirements import require
+
+CHROMIUM_FLAGS = [
+    "--headless=new",
+    "--no-sandbox",  # CI runs as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class Running(Protocol):
+    """What these tests use of the `parlour` fixture."""
+
+    url: str
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[BrowserContext]:
+    """An empty profile of Debian's Chromium; the pages opened in it are its tabs."""
+    chromium = shutil.which("chromium")
+    require(chromium, "chromium is not installed (apt-get install chromium)")
+    async with (
+        async_playwright() as playwright,
+        await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS) as program,
+        await program.new_context() as context,
+    ):
+        yield context
+
+
+@pytest.fixture
+def room() -> str:
+    """A room of this test's own, with a name that has to be encoded in a URL."""
+    return f"über/{uuid.uuid4().hex}"
+
+
+async def open_tab(browser: BrowserContext, parlour: Running, room: str, name: str) -> Page:
+    """Open the chat page in a new tab, wait until it is connected, and enter a name."""
+    tab = await browser.new_page()
+    await tab.goto(f"{parlour.url}/?room={room}")
+    await expect(tab.get_by_role("status")).to_have_text("Connected")
+    await tab.get_by_label("Your name").fill(name)
+    return tab
+
+
+async def say(tab: Page, text: str) -> None:
+    await tab.get_by_label("Message", exact=True).fill(text)
+    await tab.keyboard.press("Enter")
+
+
+async def test_two_tabs_of_one_browser_chat(
+    browser: BrowserContext, parlour: Running, room: str
+) -> None:
+    """Each tab sees what the other says, and who said it."""
+    alice = await open_tab(browser, parlour, room, "Alice")
+    bob = await open_tab(browser, parlour, room, "Bob")
+
+    await say(alice, "is anybody here?")
+    await expect(bob.get_by_role("log")).to_contain_text("is anybody here?")
+    await expect(bob.get_by_role("log")).to_contain_text("Alice")
+
+    await say(bob, "yes, hello")
+    await expect(alice.get_by_role("log")).to_contain_text("yes, hello")
+    await expect(alice.get_by_role("log")).to_contain_text("Bob")
+
+
+async def test_a_newcomer_sees_what_was_said_before(
+    browser: BrowserContext, parlour: Running, room: str
+) -> None:
+    """The history comes with the connection, oldest message first."""
+    alice = await open_tab(browser, parlour, room, "Alice")
+    await say(alice, "first")
+    await say(alice, "second")
+    await expect(alice.get_by_role("log")).to_contain_text("second")
+
+    bob = await open_tab(browser, parlour, room, "Bob")
+
+    await expect(bob.get_by_role("listitem")).to_contain_text(["first", "second"])
+
+
+async def test_markup_in_a_message_is_only_text(
+    browser: BrowserContext, parlour: Running, room: str
+) -> None:
+    """What somebody says can neither become elements of the page nor run in it."""
+    alice = await open_tab(browser, parlour, room, "<b>Alice</b>")
+    bob = await open_tab(browser, parlour, room, "Bob")
+    markup = "<img src=x onerror=\"document.title='taken'\">"
+
+    await say(alice, markup)
+
+    await expect(bob.get_by_role("log")).to_contain_text(markup)
+    await expect(bob.get_by_role("log")).to_contain_text("<b>Alice</b>")
+    await expect(bob.locator("#messages :is(img, li b b)")).to_have_count(0)
+    await expect(bob).to_have_title(f"#{room} · Parlour chat")
+
+
+async def test_a_tab_whose_connection_breaks_comes_back_and_misses_nothing(
+    browser: BrowserContext, parlour: Running, room: str
+) -> None:
+    """The page connects again by itself and shows what was said meanwhile, once."""
+    alice = await open_tab(browser, parlour, room, "Alice")
+    bob = await open_tab(browser, parlour, room, "Bob")
+    await say(bob, "before")
+    await expect(alice.get_by_role("log")).to_contain_text("before")
+
+    await alice.evaluate("socket.close()")
+    await expect(alice.get_by_role("status")).not_to_have_text("Connected")
+    await say(bob, "meanwhile")
+    await expect(alice.get_by_role("status")).to_have_text("Connected")
+    await say(bob, "after")
+
+    await expect(alice.get_by_role("listitem")).to_contain_text(["before", "meanwhile", "after"])
