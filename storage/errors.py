@@ -13,6 +13,7 @@ StorageError
  +-- StorageReset          storage used after a failed flush; the room starts over
  |    +-- NotOwner         the claim went to another owner
  +-- ClaimHeld             a claim refused because somebody holds it
+ +-- ServerError           anything wrong with the server below: see server_errors.py
 
 The parts are the constructor's arguments, so every error survives pickling.
 """
