@@ -1,0 +1,1 @@
+"""Benchmarks: one file per question, the peers beside it. See benchmarks/README.md."""

@@ -1,0 +1,169 @@
+"""A WebSocket client for measuring: no event loop, one system call a read, one a write.
+
+A load generator that costs as much as the server measures itself, so this one leaves out all that a
+measurement does not need. It promises to check what it receives: a frame that is compressed,
+masked, fragmented, of another kind than text, or longer than asked ends the run.
+It is not a general client: no TLS, no extensions, ASCII text alone, messages of one fixed size.
+"""
+
+import base64
+import os
+import socket
+import urllib.parse
+
+CONNECT_TIMEOUT_S = 30.0  # a first room may have to start processes
+SEND_TIMEOUT_S = 10.0  # a server that reads nothing for so long has failed
+READ_SIZE_BYTES = 65_536
+HEAD_SIZE_BYTES = 16_384  # of the answer to the upgrade request
+MARK_SIZE_BYTES = 16  # each message starts with its number in so many hexadecimal digits
+
+_MASK_KEY = os.urandom(4)
+_MARK_MASK = int.from_bytes(_MASK_KEY * (MARK_SIZE_BYTES // 4), "big")
+
+
+class BadAnswer(Exception):
+    """The server answered something else than the work asks for; the figures would mean nothing."""
+
+
+class Messages:
+    """All messages of one size: a number in hexadecimal, then filler, framed for either direction.
+
+    The filler is masked once and the number each time: building a frame costs well under 1 µs at
+    any size.
+    """
+
+    def __init__(self, size_bytes: int) -> None:
+        if size_bytes < MARK_SIZE_BYTES:
+            raise ValueError(
+                f"a message is {size_bytes} bytes, the least is {MARK_SIZE_BYTES}: its number"
+            )
+        self.size_bytes = size_bytes
+        self._filler = b"x" * (size_bytes - MARK_SIZE_BYTES)
+        masked = bytes(b ^ _MASK_KEY[i % 4] for i, b in enumerate(self._filler))
+        self._masked_filler = masked
+        self._client_head = _frame_head(size_bytes, masked=True) + _MASK_KEY
+        self._server_head = _frame_head(size_bytes, masked=False)
+
+    def from_client(self, number: int) -> bytes:
+        """The frame that a client sends."""
+        mark = int.from_bytes(b"%016x" % number, "big") ^ _MARK_MASK
+        return self._client_head + mark.to_bytes(MARK_SIZE_BYTES, "big") + self._masked_filler
+
+    def from_server(self, number: int) -> bytes:
+        """The frame that a server sends for the same message."""
+        return self._server_head + b"%016x" % number + self._filler
+
+    def number_of_last(self, frames: bytes) -> int:
+        """The number in the last of these frames from a server."""
+        start = len(frames) - self.size_bytes
+        return int(frames[start : start + MARK_SIZE_BYTES], 16)
+
+
+class Client:
+    """One WebSocket to a server, reading and writing without blocking."""
+
+    __slots__ = ("_partial", "expected", "number", "sent_at_ns", "socket")
+
+    def __init__(self, url: str) -> None:
+        self.socket, self._partial = _connect(url)
+        self.number = 0  # of the newest message sent, or of the next one to come: the work's own
+        self.expected = b""  # the frame that must come next
+        self.sent_at_ns = 0
+
+    def send(self, frame: bytes) -> None:
+        """Write the frame; wait only when the kernel takes less than all of it."""
+        try:
+            taken = self.socket.send(frame)
+        except BlockingIOError:
+            taken = 0
+        if taken < len(frame):
+            self.socket.settimeout(SEND_TIMEOUT_S)
+            self.socket.sendall(frame[taken:])
+            self.socket.setblocking(False)
+
+    def read(self) -> bytes:
+        """Whole frames only: what came, after what was left over. Empty: nothing whole yet.
+
+        Raises:
+            BadAnswer: The server closed the connection, or sent what this client does not read.
+        """
+        try:
+            data = self.socket.recv(READ_SIZE_BYTES)
+        except BlockingIOError:
+            return b""
+        if not data:
+            raise BadAnswer("the server closed a connection in the middle of the run")
+        if data == self.expected and not self._partial:
+            return data
+        self._partial += data
+        whole = _whole_frames_bytes(self._partial)
+        frames, self._partial = self._partial[:whole], self._partial[whole:]
+        return frames
+
+    def close(self) -> None:
+        """Drop the connection without a closing handshake."""
+        self.socket.close()
+
+
+def _connect(url: str) -> tuple[socket.socket, bytes]:
+    """Open a WebSocket: the connected socket and the bytes that came after the handshake."""
+    parts = urllib.parse.urlsplit(url)
+    host, port = parts.hostname or "127.0.0.1", parts.port or 80
+    key = base64.b64encode(os.urandom(16)).decode()
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    connection = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT_S)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.sendall(
+        f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        f"Sec-WebSocket-Key: {key}\r\n\r\n".encode()
+    )
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        data = connection.recv(READ_SIZE_BYTES)
+        if not data or len(answer) > HEAD_SIZE_BYTES:
+            raise BadAnswer(f"{url} answered the upgrade request with {answer[:200]!r}")
+        answer += data
+    head, rest = answer.split(b"\r\n\r\n", 1)
+    if head.split(b" ", 2)[1] != b"101":
+        raise BadAnswer(f"{url} answered {head.splitlines()[0].decode()!r}, not 101")
+    connection.setblocking(False)
+    return connection, rest
+
+
+def _frame_head(size_bytes: int, *, masked: bool) -> bytes:
+    """First bytes of a whole text frame, in the shortest form, without the mask key."""
+    bit = 0x80 if masked else 0
+    if size_bytes < 126:
+        return bytes([0x81, bit | size_bytes])
+    if size_bytes < 65_536:
+        return bytes([0x81, bit | 126]) + size_bytes.to_bytes(2, "big")
+    return bytes([0x81, bit | 127]) + size_bytes.to_bytes(8, "big")
+
+
+def _whole_frames_bytes(data: bytes) -> int:
+    """How many of the bytes belong to frames that are there whole."""
+    start = 0
+    while len(data) - start >= 2:
+        if data[start] != 0x81:
+            raise BadAnswer(_unexpected(data[start : start + 64]))
+        size, body = data[start + 1], start + 2
+        if size > 127:
+            raise BadAnswer("a frame from the server is masked")
+        if size >= 126:
+            width = 2 if size == 126 else 8
+            if len(data) < body + width:
+                break
+            size = int.from_bytes(data[body : body + width], "big")
+            body += width
+        if len(data) < body + size:
+            break
+        start = body + size
+    return start
+
+
+def _unexpected(frame: bytes) -> str:
+    if frame[0] & 0x0F == 0x8 and len(frame) >= 4:
+        code = int.from_bytes(frame[2:4], "big")
+        return f"the server closed a connection: {code} {frame[4:].decode(errors='replace')}"
+    return f"the server sent a frame that is no whole, plain text message: {frame[:16].hex(' ')}"

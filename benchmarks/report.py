@@ -1,0 +1,153 @@
+"""Tables and JSON out of what was measured: medians, spread, ratios, machine and versions."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import os
+import platform
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmarks.harness import Case, Outcome, Run
+
+COLUMNS = ("", "per second", "min - max", "p50 ms", "p99 ms", "load CPU", "x workerd", "x bare")
+WIDTHS = (22, 12, 22, 9, 9, 10, 11, 9)
+
+
+def table(outcome: Outcome) -> str:
+    """The question's cases, each with a line per peer, and what was asked."""
+    question, settings = outcome.question, outcome.settings
+    lines = [
+        f"{question.title}",
+        f"medians of {settings.rounds} rounds of {settings.seconds:g} s; {_machine_line()}",
+    ]
+    for case in question.cases:
+        measured = {
+            peer: runs for peer in question.peers if (runs := outcome.runs.get((case.name, peer)))
+        }
+        lines += ["", _row((case.name, *COLUMNS[1:]))]
+        lines += [_row(_cells(peer, measured)) for peer in measured]
+        lines += [f"  {line}" for line in _verdicts(case, measured)]
+    if any(run["saturated"] for runs in outcome.runs.values() for run in runs):
+        lines += ["", "!  the load generator was saturated: the peer could do more than this"]
+    lines += ["", *(f"{peer}: {_versions(names)}" for peer, names in outcome.versions.items())]
+    lines += [f"PROBLEM: {problem}" for problem in outcome.problems]
+    return "\n".join(lines) + "\n"
+
+
+def write_json(outcome: Outcome, folder: Path) -> Path:
+    """All runs, one file per question, replaced each time."""
+    path = folder / f"{outcome.question.name}.json"
+    settings = dataclasses.asdict(outcome.settings)
+    content = {
+        "question": outcome.question.title,
+        "measured_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "settings": settings,
+        "versions": outcome.versions,
+        "cases": [_case_json(case, outcome) for case in outcome.question.cases],
+        "problems": outcome.problems,
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    return path
+
+
+def line(run: Run) -> str:
+    """One run, for the progress."""
+    mark = " !" if run["saturated"] else ""
+    return (
+        f"{run['per_second']:>10,.0f}/s   p50 {run['p50_us'] / 1000:.2f} ms"
+        f"   p99 {run['p99_us'] / 1000:.2f} ms   load {run['cpu']:.0%}{mark}"
+    )
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on. Load average: who else was busy, before and during the run."""
+    model = next(
+        (
+            row.partition(":")[2].strip()
+            for row in Path("/proc/cpuinfo").read_text().splitlines()
+            if row.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    return {
+        "cpu": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "load_average": os.getloadavg(),
+    }
+
+
+def _cells(peer: str, measured: dict[str, list[Run]]) -> tuple[str, ...]:
+    runs = measured[peer]
+    rates = [run["per_second"] for run in runs]
+    mark = " !" if any(run["saturated"] for run in runs) else ""
+    return (
+        f"  {peer}",
+        f"{median(rates):,.0f}",
+        f"{min(rates):,.0f} - {max(rates):,.0f}",
+        f"{median(run['p50_us'] for run in runs) / 1000:.3f}",
+        f"{median(run['p99_us'] for run in runs) / 1000:.3f}",
+        f"{median(run['cpu'] for run in runs):.0%}{mark}",
+        _times(ratio(peer, "workerd", measured)),
+        _times(ratio(peer, "bare", measured)),
+    )
+
+
+def ratio(peer: str, over: str, measured: dict[str, list[Run]]) -> float | None:
+    """Median rate of one peer over that of another; None where one was not measured."""
+    if peer not in measured or over not in measured:
+        return None
+    rates = [median(run["per_second"] for run in measured[name]) for name in (peer, over)]
+    return rates[0] / rates[1]
+
+
+def _verdicts(case: Case, measured: dict[str, list[Run]]) -> list[str]:
+    lines = []
+    for (peer, over), asked in case.asked.items():
+        reached = ratio(peer, over, measured)
+        if reached is None:
+            verdict = "not measured"
+        else:
+            verdict = f"reached {reached:.2f}: {'met' if reached >= asked else 'missed'}"
+        lines.append(f"asked: {peer} at {asked:g} x {over} or more; {verdict}")
+    return lines
+
+
+def _case_json(case: Case, outcome: Outcome) -> dict[str, Any]:
+    measured = {peer: runs for (name, peer), runs in outcome.runs.items() if name == case.name}
+    fields = dataclasses.asdict(case)
+    fields["asked"] = [
+        {"peer": peer, "over": over, "ratio": asked, "reached": ratio(peer, over, measured)}
+        for (peer, over), asked in case.asked.items()
+    ]
+    return {**fields, "runs": measured}
+
+
+def _machine_line() -> str:
+    facts = machine()
+    busy = facts["load_average"][0]
+    return (
+        f"{facts['cpu']}, {facts['cores']} cores, Python {facts['python']}, load average {busy:.1f}"
+    )
+
+
+def _versions(names: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in names.items())
+
+
+def _times(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    first = cells[0].ljust(WIDTHS[0])
+    rest = (cell.rjust(width) for cell, width in zip(cells[1:], WIDTHS[1:], strict=True))
+    return (first + "".join(rest)).rstrip()
