@@ -13,7 +13,7 @@ PIP = sh -c 'while sleep 7 >/dev/null 2>&1; do echo "  ... still installing"; do
 	"$$@"; status=$$?; kill $$beat 2>/dev/null; exit $$status' pip $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check types format bench clean
+.PHONY: help run test check types format bench wheel clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -44,6 +44,12 @@ format: $(VENV)/.installed-test ## rewrite the sources in the project's format
 
 bench: $(VENV)/.installed-test ## measure Parlour beside its peers
 	@exec $(BIN)/python -m benchmarks
+
+# From a copy of what is committed or about to be: a build leaves files behind, and packs old ones.
+wheel: $(VENV)/.installed-test ## build dist/parlour-*.whl, which cluster.yaml sends to the nodes
+	@rm -rf build/wheel dist && mkdir -p build/wheel
+	@cp -R pyproject.toml README.md LICENSE parlour runtime actors storage build/wheel/
+	$(BIN)/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist build/wheel
 
 clean: ## remove what the targets built (.venv, caches), not your rooms' data in .parlour
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
