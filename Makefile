@@ -55,16 +55,19 @@ clean: ## remove what the targets built (.venv, caches), not your rooms' data in
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find $(wildcard $(CODE)) -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV)/.installed: pyproject.toml
+$(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Parlour needs Python 3.11 or newer, and \`$(PYTHON)\` is not one;" \
 		"install one and name it: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
-	@test -x $(BIN)/pip || { echo "Making an environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Making an environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/pip
 	@echo "Installing Parlour (Ray is the large part; a minute or two the first time)"
 	@$(PIP) install -e .
 	@touch $@
 
-$(VENV)/.installed-test: pyproject.toml $(VENV)/.installed
-	@echo "Installing what the tests and checks need"
+$(VENV)/.installed-test: pyproject.toml | $(BIN)/pip
+	@echo "Installing Parlour, and what its tests and checks need"
 	@$(PIP) install -e ".[test,dev]"
-	@touch $@
+	@touch $(VENV)/.installed $@

@@ -42,7 +42,7 @@ class Chat(Room):
         return Response.json({"room": self.id, "messages": self.number})
 
     def tell_how_many(self) -> None:
-        self.broadcast(json.dumps({"type": "people", "count": len(list(self.connections()))}))
+        self.broadcast(json.dumps({"type": "people", "count": len(self.connections())}))
 
 
 def read(message: str | bytes) -> dict[str, str | int]:
