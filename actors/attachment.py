@@ -1,0 +1,36 @@
+"""A gateway that is attached to a room: its link, its connections and how far its events are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .link import Link
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+
+class Attachment:
+    """One gateway's channel to one room."""
+
+    __slots__ = (
+        "careful_until",
+        "channel",
+        "connections",
+        "finished",
+        "gateway_id",
+        "link",
+        "reported",
+    )
+
+    def __init__(self, link: Link, channel: int, gateway_id: str, careful_until: int) -> None:
+        self.link = link
+        self.channel = channel
+        self.gateway_id = gateway_id
+        self.careful_until = careful_until
+        self.connections: dict[int, Connection] = {}
+        self.finished = 0  # the last event handled
+        self.reported = 0  # the last event that the gateway was told is done
+
+    def __repr__(self) -> str:
+        return f"<Attachment of {self.gateway_id}, {len(self.connections)} connections>"

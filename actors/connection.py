@@ -1,0 +1,187 @@
+"""One client WebSocket, as the room sees it.
+
+The socket itself is held by a gateway. A `Connection` outlives hibernation, a crash of the room
+and a deploy: its id, tags and state are kept with the socket and come back with the next wake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..storage import decode as decode_state
+from ..storage import encode as encode_state
+from . import messages
+from .frames import Kind, pack, pack_close
+from .http import Request
+
+if TYPE_CHECKING:
+    from .attachment import Attachment
+    from .gates import OutputGate
+
+MESSAGE_BYTES_MAX = 32 * 1024 * 1024  # of one message from a room; Durable Objects' limit
+STATE_BYTES_MAX = 16 * 1024  # encoded; Durable Objects' limit of an attachment
+CLOSE_REASON_BYTES_MAX = 123  # RFC 6455 section 5.5
+_CLOSE_CODES_RESERVED = frozenset({1004, 1005, 1006, 1015})
+
+
+class StateTooLarge(ValueError):
+    """A connection's state whose encoding is over `STATE_BYTES_MAX`."""
+
+
+class Outlet(Protocol):
+    """Where a connection's frames leave: the room's output gate."""
+
+    @property
+    def output(self) -> OutputGate: ...
+
+
+class Connection:
+    """A client. `id` is its `_pk`, or one that was made for it; `uri` the full URL it asked for."""
+
+    __slots__ = (
+        "_accepted",
+        "_attachment",
+        "_outlet",
+        "_record",
+        "_state",
+        "closing",
+        "tags",
+    )
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        attachment: Attachment,
+        record: messages.ConnectionRecord,
+        *,
+        accepted: bool,
+    ) -> None:
+        self._outlet = outlet
+        self._attachment = attachment
+        self._record = record
+        self._accepted = accepted
+        self._state = decode_state(record.state) if record.state else None
+        self.tags: tuple[str, ...] = tuple(record.tags) or (record.id,)
+        self.closing = False
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.id}{', closing' if self.closing else ''}>"
+
+    @property
+    def id(self) -> str:
+        """The client's own name for itself; not proof of who it is."""
+        return self._record.id
+
+    @property
+    def uri(self) -> str:
+        """The full URL that the client asked for."""
+        return self._record.uri
+
+    @property
+    def number(self) -> int:
+        """The gateway's number for the socket."""
+        return self._record.number
+
+    @property
+    def state(self) -> Any:
+        """What `set_state` was last given; None before. Change it through `set_state` alone."""
+        return self._state
+
+    def set_state(self, value: Any) -> Any:
+        """Keep a storable value with this connection for as long as it is open; returns it.
+
+        A function is called with the present state and its result is kept. None clears.
+
+        Raises:
+            DataCloneError: If the value is not storable.
+            StateTooLarge: If its encoding is over `STATE_BYTES_MAX` bytes.
+        """
+        if isinstance(value, Callable):  # type: ignore[arg-type]
+            value = value(self._state)
+        data = b"" if value is None else encode_state(value)
+        if len(data) > STATE_BYTES_MAX:
+            raise StateTooLarge(
+                f"the state of connection {self.id} is {len(data)} bytes, "
+                f"the most is {STATE_BYTES_MAX}; keep the rest in storage"
+            )
+        self._record.state = data
+        self._state = value
+        if self._accepted:
+            self._send(Kind.STANDING, messages.encode(self.standing()))
+        return value
+
+    def send(self, message: str | bytes) -> None:
+        """Send text or bytes, in order, once every earlier write of the room is durable.
+
+        Never blocks. A message to a connection that is closing is dropped.
+
+        Raises:
+            TypeError: If `message` is neither str nor bytes.
+            ValueError: If it is over `MESSAGE_BYTES_MAX` bytes.
+        """
+        if self.closing:
+            return
+        if isinstance(message, str):
+            self._send(Kind.SEND_TEXT, sendable(message.encode()))
+        else:
+            self._send(Kind.SEND_BINARY, sendable(message))
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the connection; what was sent before goes out first. `on_close` follows.
+
+        Raises:
+            ValueError: If `code` is not one that may be sent (1000 to 4999 without 1004, 1005,
+                1006 and 1015), or `reason` is over `CLOSE_REASON_BYTES_MAX` bytes.
+        """
+        if not 1000 <= code <= 4999 or code in _CLOSE_CODES_RESERVED:
+            raise ValueError(
+                f"close code {code} was given; 1000 to 4999 without 1004, 1005, 1006, 1015 may be"
+            )
+        if len(reason.encode()) > CLOSE_REASON_BYTES_MAX:
+            raise ValueError(
+                f"a close reason of {len(reason.encode())} bytes was given, "
+                f"the most is {CLOSE_REASON_BYTES_MAX}"
+            )
+        if not self.closing:
+            self._send(Kind.CLOSE, pack_close(code, reason))
+            self.closing = True
+
+    # For the room actor
+
+    def request(self) -> Request:
+        """The request that opened the connection."""
+        return Request("GET", self.uri, "/", self._record.headers)
+
+    def take(self) -> None:
+        """on_connect begins: broadcasts reach the connection from here on."""
+        self._send(Kind.TAKEN, b"")
+
+    def accept(self) -> None:
+        """on_connect is done: let the client in."""
+        self._accepted = True
+        self._send(Kind.ACCEPT, messages.encode(self.standing()))
+
+    def standing(self) -> messages.Standing:
+        """What the gateway keeps."""
+        return messages.Standing(list(self.tags), self._record.state)
+
+    def _send(self, kind: Kind, payload: bytes) -> None:
+        attachment = self._attachment
+        frame = pack(kind, attachment.channel, self._record.number, 0, payload)
+        self._outlet.output.send(attachment.link, frame)
+
+
+def sendable(message: object) -> bytes:
+    """The bytes of a message.
+
+    Raises:
+        TypeError: If it is not bytes-like.
+        ValueError: If it is over `MESSAGE_BYTES_MAX` bytes.
+    """
+    if not isinstance(message, bytes | bytearray | memoryview):
+        raise TypeError(f"a {type(message).__name__} was to be sent; send str or bytes")
+    data = bytes(message)
+    if len(data) > MESSAGE_BYTES_MAX:
+        raise ValueError(f"a message of {len(data)} bytes, the most is {MESSAGE_BYTES_MAX}")
+    return data

@@ -1,0 +1,157 @@
+"""The frames that gateway, room actor and hibernation manager exchange.
+
+A frame is a fixed head and a payload: `length, kind, channel, number, sequence`, little endian,
+21 bytes, where `length` counts everything after itself. `channel` names a room on one link,
+`number` a connection or a request of the gateway, `sequence` an event of the gateway (it only
+grows, so a room can say how far it has got). What a payload holds depends on the kind; small
+structured payloads are MessagePack (`messages.py`), messages of clients travel as they are.
+
+Pure: bytes in, frames out. The sockets are in `link.py`.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from collections.abc import Callable, Iterable
+
+FRAME_BYTES_MAX = 80 * 1024 * 1024  # above any message or body limit that settings allow
+
+_HEAD = struct.Struct("<IBIIQ")
+_HEAD_BYTES = _HEAD.size
+_LENGTH_BYTES = 4
+_COUNT = struct.Struct("<H")
+_CLOSE_CODE = struct.Struct("<H")
+
+FrameHandler = Callable[[int, int, int, int, bytes], None]
+
+
+class Kind(enum.IntEnum):
+    """What a frame says. The comment names the sender and the payload."""
+
+    HELLO = 1  # whoever connects, first on every link: messages.Hello
+
+    ATTACH = 10  # gateway: be this room, or let me in: messages.Attach
+    CONNECT = 12  # gateway, event: messages.ConnectionRecord; then events of that connection
+    TEXT = 13  # gateway, event: the text, UTF-8, valid
+    BINARY = 14  # gateway, event: the bytes
+    CLOSED = 15  # gateway, event: messages.Closed
+    REQUEST = 16  # gateway, event: head and body, see pack_parts
+
+    READY = 20  # room actor: on_start is done, events are being handled
+    REFUSED = 21  # room actor: this room is not here: messages.Refused
+    GONE = 32  # room actor: the room has left in good order; unfinished events are the gateway's
+    TAKEN = 22  # room actor: on_connect begins; from here on broadcasts reach the connection
+    DONE = 23  # room actor: every event up to `sequence` is finished and durable
+    ACCEPT = 24  # room actor: on_connect is done: messages.Standing
+    STANDING = 25  # room actor: tags or state of a connection changed: messages.Standing
+    SEND_TEXT = 26  # room actor: to one connection
+    SEND_BINARY = 27  # room actor: to one connection
+    BROADCAST_TEXT = 28  # room actor: to all but those listed: pack_broadcast
+    BROADCAST_BINARY = 29  # room actor: to all but those listed: pack_broadcast
+    CLOSE = 30  # room actor: close this connection: pack_close
+    RESPONSE = 31  # room actor: head and body, see pack_parts
+
+    WAKE = 40  # gateway to manager: where is this room, wake it if need be: messages.RoomKey
+    PLACED = 41  # manager to gateway: messages.Placed
+    REPORT = 42  # room actor to manager: messages.Report
+    HIBERNATE = 43  # manager to room actor: messages.Leave
+    EXIT = 44  # manager to room actor: leave every room in good order, then end the process
+
+
+class FrameError(Exception):
+    """Bytes on a link that are not a frame; the link is closed."""
+
+
+def pack(
+    kind: int, channel: int = 0, number: int = 0, sequence: int = 0, payload: bytes = b""
+) -> bytes:
+    """One frame as bytes."""
+    return (
+        _HEAD.pack(_HEAD_BYTES - _LENGTH_BYTES + len(payload), kind, channel, number, sequence)
+        + payload
+    )
+
+
+def pack_broadcast(without: Iterable[int], data: bytes) -> bytes:
+    """Payload of a broadcast: the connections left out, then the message."""
+    numbers = tuple(without)
+    return struct.pack(f"<H{len(numbers)}I", len(numbers), *numbers) + data
+
+
+def unpack_broadcast(payload: bytes) -> tuple[tuple[int, ...], bytes]:
+    """The connections left out, and the message."""
+    (count,) = _COUNT.unpack_from(payload)
+    if not count:
+        return (), payload[_COUNT.size :]
+    end = _COUNT.size + 4 * count
+    return struct.unpack_from(f"<{count}I", payload, _COUNT.size), payload[end:]
+
+
+def pack_close(code: int, reason: str) -> bytes:
+    """Payload of CLOSE."""
+    return _CLOSE_CODE.pack(code) + reason.encode()
+
+
+def unpack_close(payload: bytes) -> tuple[int, str]:
+    """Code and reason."""
+    return _CLOSE_CODE.unpack_from(payload)[0], payload[_CLOSE_CODE.size :].decode()
+
+
+def pack_parts(head: bytes, body: bytes) -> bytes:
+    """A MessagePack head and a raw body in one payload."""
+    return len(head).to_bytes(4, "little") + head + body
+
+
+def unpack_parts(payload: bytes) -> tuple[bytes, bytes]:
+    """Head and body."""
+    end = 4 + int.from_bytes(payload[:4], "little")
+    return payload[4:end], payload[end:]
+
+
+class FrameReader:
+    """Cuts a stream of bytes into frames and hands each to `on_frame`.
+
+    Raises `FrameError` for a length that no frame can have; the stream is lost then.
+    """
+
+    __slots__ = ("_chunks", "_held_bytes", "_needed_bytes", "_on_frame")
+
+    def __init__(self, on_frame: FrameHandler) -> None:
+        self._on_frame = on_frame
+        self._chunks: list[bytes] = []  # of a frame that has not arrived whole
+        self._held_bytes = 0
+        self._needed_bytes = 0  # before it is worth joining the chunks
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the stream."""
+        if self._chunks:
+            self._chunks.append(data)
+            self._held_bytes += len(data)
+            if self._held_bytes < self._needed_bytes:
+                return
+            data = b"".join(self._chunks)
+            self._chunks.clear()
+        size = len(data)
+        position = 0
+        unpack, on_frame = _HEAD.unpack_from, self._on_frame
+        while size - position >= _HEAD_BYTES:
+            length, kind, channel, number, sequence = unpack(data, position)
+            if not _HEAD_BYTES - _LENGTH_BYTES <= length <= FRAME_BYTES_MAX:
+                raise FrameError(
+                    f"a frame of {length} bytes was announced, the most is {FRAME_BYTES_MAX}; "
+                    "the two ends of the link do not speak the same protocol"
+                )
+            end = position + _LENGTH_BYTES + length
+            if end > size:
+                self._keep(data[position:], end - position)
+                return
+            on_frame(kind, channel, number, sequence, data[position + _HEAD_BYTES : end])
+            position = end
+        if position < size:
+            self._keep(data[position:], _HEAD_BYTES)
+
+    def _keep(self, rest: bytes, needed_bytes: int) -> None:
+        self._chunks.append(rest)
+        self._held_bytes = len(rest)
+        self._needed_bytes = needed_bytes

@@ -1,0 +1,105 @@
+"""One event, one hook: what each kind of event does to the room's connections and which hook it
+calls. A hook that raises is logged with party, room and hook; clients never see why.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from . import messages
+from .connection import Connection
+from .frames import Kind, pack, pack_parts, unpack_parts
+from .http import Request, Response, as_response
+from .mailbox import Event
+from .room import Room
+
+if TYPE_CHECKING:
+    from .live_room import LiveRoom
+
+log = logging.getLogger(__name__)
+
+CLOSE_INTERNAL_ERROR = 1011  # RFC 6455 section 7.4.1
+
+
+async def call_hook(hook: Callable[..., Any], *args: object) -> Any:
+    """Call a hook that may be `def` or `async def`."""
+    result = hook(*args)
+    return await result if inspect.isawaitable(result) else result
+
+
+async def handle_event(live: LiveRoom, room: Room, event: Event) -> None:
+    """Handle one event to its end."""
+    kind = event.kind
+    if kind == Kind.TEXT:
+        await _message(live, room, event, event.payload.decode())
+    elif kind == Kind.BINARY:
+        await _message(live, room, event, event.payload)
+    elif kind == Kind.CONNECT:
+        await _connect(live, room, event)
+    elif kind == Kind.CLOSED:
+        await _closed(live, room, event)
+    else:
+        await _request(live, room, event)
+
+
+async def _message(live: LiveRoom, room: Room, event: Event, message: str | bytes) -> None:
+    connection = event.attachment.connections.get(event.number)
+    if connection is None or connection.closing:
+        return
+    try:
+        # Not through call_hook: this is the path of every message, and most hooks end at once.
+        result = room.on_message(connection, message)
+        if result is not None and inspect.isawaitable(result):
+            await result
+    except Exception:
+        _log_raised(live, "on_message")
+
+
+async def _connect(live: LiveRoom, room: Room, event: Event) -> None:
+    record = messages.decode(event.payload, messages.ConnectionRecord)
+    connection = Connection(live, event.attachment, record, accepted=False)
+    event.attachment.connections[event.number] = connection
+    connection.take()
+    try:
+        await call_hook(room.on_connect, connection, connection.request())
+    except Exception:
+        _log_raised(live, "on_connect")
+        connection.accept()
+        connection.close(CLOSE_INTERNAL_ERROR, "the room could not take this connection")
+        del event.attachment.connections[event.number]
+        return
+    connection.accept()
+
+
+async def _closed(live: LiveRoom, room: Room, event: Event) -> None:
+    connection = event.attachment.connections.pop(event.number, None)
+    if connection is None:
+        return
+    connection.closing = True
+    closed = messages.decode(event.payload, messages.Closed)
+    try:
+        await call_hook(room.on_close, connection, closed.code, closed.reason, closed.was_clean)
+    except Exception:
+        _log_raised(live, "on_close")
+
+
+async def _request(live: LiveRoom, room: Room, event: Event) -> None:
+    head_data, body = unpack_parts(event.payload)
+    head = messages.decode(head_data, messages.RequestHead)
+    request = Request(head.method, head.url, head.path, head.headers, body)
+    try:
+        response = as_response(await call_hook(room.on_request, request))
+    except Exception:
+        _log_raised(live, "on_request")
+        response = Response("the room failed to answer this request\n", 500)
+    response_head = messages.ResponseHead(response.status, list(response.headers.items()))
+    payload = pack_parts(messages.encode(response_head), response.body)
+    frame = pack(Kind.RESPONSE, event.attachment.channel, event.number, 0, payload)
+    live.output.send(event.attachment.link, frame)
+
+
+def _log_raised(live: LiveRoom, hook: str) -> None:
+    log.exception("party %s, room %s: %s raised", live.key.party, live.key.id, hook)

@@ -1,0 +1,89 @@
+"""The lease: a room actor's proof that it is alive, one key in Redis for the whole process.
+
+A thread of its own renews it, so that a handler which blocks the event loop does not lose its
+rooms. The deadline is kept on the monotonic clock, counted from before the renewal was sent: when
+it has passed, others may already have taken the rooms over, and nothing may leave this process.
+A lease that ran out is not revived: `on_lost` is called, and `renew` starts one anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import redis
+
+from ..storage import lease_key
+
+log = logging.getLogger(__name__)
+
+LEASE_S = 3.0
+RENEWAL_S = 1.0
+COMMAND_TIMEOUT_S = 1.0
+
+
+class Lease:
+    """The lease of the process `owner`.
+
+    `on_lost` is called in the renewing thread, once per loss.
+    """
+
+    def __init__(self, url: str, owner: str, address: str, on_lost: Callable[[], None]) -> None:
+        self.deadline_s = 0.0  # on the monotonic clock
+        self._key = lease_key(owner)
+        self._address = address
+        self._on_lost = on_lost
+        self._redis = redis.Redis.from_url(
+            url, socket_timeout=COMMAND_TIMEOUT_S, socket_connect_timeout=COMMAND_TIMEOUT_S
+        )
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+
+    def __repr__(self) -> str:
+        return f"<Lease {self._key}, {self.deadline_s - time.monotonic():.1f} s left>"
+
+    @property
+    def valid(self) -> bool:
+        """Whether what this process says still counts."""
+        return time.monotonic() < self.deadline_s
+
+    def start(self) -> None:
+        """Take the lease and keep it.
+
+        Raises:
+            redis.RedisError: If the server cannot be reached.
+        """
+        self._renew()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Give the lease back; the rooms must have left before."""
+        self._stop.set()
+        self._thread.join(2 * COMMAND_TIMEOUT_S)
+        self.deadline_s = 0.0
+        try:
+            self._redis.delete(self._key)
+        except redis.RedisError as error:
+            log.info("the lease was left to run out: %s", error)
+        self._redis.close()
+
+    def _keep(self) -> None:
+        held = True
+        while not self._stop.wait(RENEWAL_S):
+            try:
+                if held and not self.valid:
+                    # Before asking again: a process that was stopped for longer than its lease
+                    # learns it here, and must not go on as if nothing had happened.
+                    held = False
+                    self._on_lost()
+                self._renew()
+                held = True
+            except redis.RedisError as error:
+                log.warning("the lease could not be renewed: %s", error)
+
+    def _renew(self) -> None:
+        asked_s = time.monotonic()
+        self._redis.set(self._key, self._address, px=round(LEASE_S * 1000))
+        self.deadline_s = asked_s + LEASE_S

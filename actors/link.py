@@ -1,0 +1,171 @@
+"""A link: one stream of frames between two processes, batched per turn of the event loop.
+
+What is written during one turn leaves in one write. Frames arrive in order or not at all: when
+a link is lost, both ends know and neither guesses what the other had read. On one node a link is
+a Unix socket in a folder that only the owner can enter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from .frames import FrameError, FrameReader, Kind, pack
+from .messages import Hello, decode, encode
+
+log = logging.getLogger(__name__)
+
+WRITE_BUFFER_BYTES_MAX = 4 * 1024 * 1024  # above it `paused` is set until the peer has read
+CONNECT_TIMEOUT_S = 5.0
+
+OnFrame = Callable[["Link", int, int, int, int, bytes], None]
+OnLost = Callable[["Link"], None]
+
+
+class Link(asyncio.Protocol):
+    """One end of a link. `on_frame` gets every frame but HELLO; `on_lost` is called once."""
+
+    def __init__(
+        self,
+        on_frame: OnFrame,
+        on_lost: OnLost,
+        *,
+        on_hello: Callable[[Link, Hello], None] | None = None,
+        may_leave: Callable[[], bool] | None = None,
+    ) -> None:
+        self.peer: Hello | None = None
+        self.lost = False
+        self.paused = False
+        self._on_frame = on_frame
+        self._on_lost = on_lost
+        self._on_hello = on_hello
+        # Asked before anything leaves: a process past its lease must stay silent.
+        self._may_leave = may_leave
+        self._reader = FrameReader(self._frame)
+        self._transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self._outgoing: list[bytes] = []
+        self._drained: asyncio.Future[None] | None = None
+
+    def __repr__(self) -> str:
+        peer = f"{self.peer.role} {self.peer.id}" if self.peer else "not introduced"
+        return f"<Link to {peer}{', lost' if self.lost else ''}>"
+
+    # Writing
+
+    def write(self, frame: bytes) -> None:
+        """Send a frame with the others of this turn; ignored once the link is lost."""
+        outgoing = self._outgoing
+        if not outgoing:
+            self._loop.call_soon(self.flush)
+        outgoing.append(frame)
+
+    def flush(self) -> None:
+        """Send now what this turn has written."""
+        outgoing = self._outgoing
+        if not outgoing:
+            return
+        data = outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
+        outgoing.clear()
+        if self.lost or self._transport is None:
+            return
+        if self._may_leave is not None and not self._may_leave():
+            self.abort()
+            return
+        self._transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait until the peer has read enough that more may be written."""
+        while self.paused and not self.lost:
+            if self._drained is None:
+                self._drained = self._loop.create_future()
+            await asyncio.shield(self._drained)
+
+    def close(self) -> None:
+        """Send what is left, then end the link."""
+        self.flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End the link at once; what was not sent is dropped."""
+        self._outgoing.clear()
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES_MAX)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._reader.feed(data)
+        except FrameError as error:
+            log.error("closing %r: %s", self, error)
+            self.abort()
+
+    def _frame(self, kind: int, channel: int, number: int, sequence: int, payload: bytes) -> None:
+        if kind == Kind.HELLO:
+            self.peer = decode(payload, Hello)
+            if self._on_hello is not None:
+                self._on_hello(self, self.peer)
+            return
+        self._on_frame(self, kind, channel, number, sequence, payload)
+
+    def pause_writing(self) -> None:
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        self._wake_writers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        self._wake_writers()
+        self._on_lost(self)
+
+    def _wake_writers(self) -> None:
+        if self._drained is not None:
+            self._drained.set_result(None)
+            self._drained = None
+
+
+async def connect(
+    address: str,
+    hello: Hello,
+    on_frame: OnFrame,
+    on_lost: OnLost,
+    *,
+    may_leave: Callable[[], bool] | None = None,
+) -> Link:
+    """Open a link to the Unix socket at `address` and introduce oneself.
+
+    Raises:
+        OSError: If nobody listens there, or nobody answers within `CONNECT_TIMEOUT_S`.
+    """
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        _, link = await loop.create_unix_connection(
+            lambda: Link(on_frame, on_lost, may_leave=may_leave), address
+        )
+    link.write(pack(Kind.HELLO, payload=encode(hello)))
+    return link
+
+
+async def listen(
+    address: str,
+    on_frame: OnFrame,
+    on_lost: OnLost,
+    *,
+    on_hello: Callable[[Link, Hello], None] | None = None,
+    may_leave: Callable[[], bool] | None = None,
+) -> asyncio.AbstractServer:
+    """Accept links on the Unix socket `address`, whose folder must belong to the owner alone."""
+    loop = asyncio.get_running_loop()
+    return await loop.create_unix_server(
+        lambda: Link(on_frame, on_lost, on_hello=on_hello, may_leave=may_leave), address
+    )

@@ -1,0 +1,144 @@
+"""The structured payloads of frames, as MessagePack.
+
+Decoding checks names and types and builds nothing but these classes: what a peer sends is data.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """First on every link: who connects."""
+
+    role: str  # "gateway" or "room actor"
+    id: str  # of that process, new at each start
+    pid: int
+    address: str = ""  # where it accepts links itself
+    version: int = 0  # of the code that a room actor has loaded
+
+
+class RoomKey(msgspec.Struct, frozen=True, order=True):
+    """A room's full name."""
+
+    party: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.party}/{self.id}"
+
+    @property
+    def space(self) -> str:
+        """The name of the room's storage: the id is quoted, so that no `/`, `{` or `}` is in it."""
+        return f"{self.party}/{quote(self.id, safe='')}"
+
+
+class ConnectionRecord(msgspec.Struct):
+    """A connection as the gateway keeps it: all that must outlive the room's process."""
+
+    number: int
+    id: str
+    uri: str
+    headers: list[tuple[str, str]]
+    tags: list[str] = []
+    state: bytes = b""  # by the storage codec; empty means None
+
+
+class Attach(msgspec.Struct):
+    """A gateway's demand to be served by a room, with the sockets it already holds for it."""
+
+    key: RoomKey
+    connections: list[ConnectionRecord] = []
+    careful_until: int = 0  # events up to this one are handled one by one: one of them may kill
+
+
+class Refused(msgspec.Struct):
+    """Why a room is not served here."""
+
+    reason: str  # one of runtime's: "held", "start failed", "full", "unknown party"
+    message: str
+    address: str = ""  # with "held": where the room is
+
+
+class Closed(msgspec.Struct):
+    """How a connection ended."""
+
+    code: int
+    reason: str
+    was_clean: bool
+
+
+class Standing(msgspec.Struct):
+    """What the room wants kept with a connection."""
+
+    tags: list[str]
+    state: bytes
+
+
+class RequestHead(msgspec.Struct):
+    """An HTTP request without its body."""
+
+    method: str
+    url: str
+    path: str  # below the room
+    headers: list[tuple[str, str]]
+
+
+class ResponseHead(msgspec.Struct):
+    """An HTTP response without its body."""
+
+    status: int
+    headers: list[tuple[str, str]]
+
+
+class Placed(msgspec.Struct):
+    """The manager's answer to WAKE: the room actor to attach to, or why there is none."""
+
+    address: str = ""
+    error: str = ""
+
+
+class RoomReport(msgspec.Struct):
+    """One room of a room actor, as the manager needs it to decide who hibernates."""
+
+    key: RoomKey
+    state: str
+    last_event_s: float  # on the monotonic clock of this node
+    connections: int
+    started_s: float
+    hibernate_after_s: float
+
+
+class Report(msgspec.Struct):
+    """A room actor's rooms; all of them, each time."""
+
+    rooms: list[RoomReport]
+    memory_bytes: int
+
+
+class Leave(msgspec.Struct):
+    """The manager's order that a room leave its process in good order."""
+
+    key: RoomKey
+    reason: str  # "hibernate", "deploy", "shutdown", "memory", "lifetime"
+
+
+_encoder = msgspec.msgpack.Encoder()
+MessageT = TypeVar("MessageT", bound=msgspec.Struct)
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    """MessagePack of one of the classes above."""
+    return _encoder.encode(message)
+
+
+def decode(payload: bytes, kind: type[MessageT]) -> MessageT:
+    """The message in `payload`.
+
+    Raises:
+        msgspec.ValidationError: If the payload is not of that kind.
+    """
+    return msgspec.msgpack.decode(payload, type=kind)

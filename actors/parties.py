@@ -1,0 +1,64 @@
+"""Parties: which room classes a deployment has and under which names.
+
+A class is deployed under its own name in lower case; one named `Main`, or the only one, is also
+`main`, the party of the short URL `/party/<room>`. Classes travel by value with cloudpickle, from
+whoever deploys to the room actors, through Ray; never from a client or the database.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from types import ModuleType
+
+from .room import Room
+
+MAIN = "main"
+_NAME = re.compile(r"[a-z0-9_-]+")
+
+
+class PartyError(Exception):
+    """Room classes that cannot be deployed as they are."""
+
+
+def parties_of(module: ModuleType) -> dict[str, type[Room]]:
+    """The parties of a module: every room class that is defined in it.
+
+    Raises:
+        PartyError: If there is none, or two have the same party.
+    """
+    parties: dict[str, type[Room]] = {}
+    for name, value in vars(module).items():
+        if (
+            inspect.isclass(value)
+            and issubclass(value, Room)
+            and value.__module__ == module.__name__
+            and not name.startswith("_")
+        ):
+            party = name.lower()
+            if parties.setdefault(party, value) is not value:
+                raise PartyError(
+                    f"{value.__name__} and {parties[party].__name__} would both be "
+                    f"party {party!r}; rename one of them"
+                )
+    if not parties:
+        raise PartyError("it has no room class; define one, as in `class Chat(parlour.Room): ...`")
+    if len(parties) == 1:
+        parties.setdefault(MAIN, next(iter(parties.values())))
+    check_names(parties)
+    return parties
+
+
+def check_names(parties: Mapping[str, type[Room]]) -> None:
+    """Refuse names that a URL cannot carry.
+
+    Raises:
+        PartyError: Naming the party.
+    """
+    for name in parties:
+        if not _NAME.fullmatch(name):
+            raise PartyError(
+                f"party {name!r} cannot stand in a URL; "
+                "use lower-case letters, digits, `_` and `-` in the name of its class"
+            )

@@ -1,0 +1,233 @@
+"""The room actor: the process that runs rooms.
+
+It listens for gateways on a Unix socket of its own, is told by the hibernation manager when a
+room has to leave, and tells the manager in turn what its rooms do. It knows nothing of Ray: the
+Ray actor around it (`ray_actor.py`) only starts and stops it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..storage import Backend, open_backend
+from . import messages
+from .frames import Kind, pack
+from .lease import Lease
+from .link import Link, connect, listen
+from .live_room import LiveRoom, Surroundings
+from .mailbox import MailboxFull
+from .messages import Attach, Hello, Leave, Refused, Report, RoomKey, RoomReport
+from .room import Room
+
+log = logging.getLogger(__name__)
+
+REPORT_INTERVAL_S = 0.25
+LEAVE_TIMEOUT_S = 5.0  # for all rooms to leave in good order when the process has to end
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class RoomActorSettings:
+    """What a room actor is started with."""
+
+    id: str
+    folder: str  # of the sockets, which only the owner may enter
+    manager_address: str
+    redis_url: str
+    version: int
+
+
+class RoomActor:
+    """Runs rooms of the parties it was given, as many as gateways attach to."""
+
+    def __init__(self, settings: RoomActorSettings, parties: Mapping[str, type[Room]]) -> None:
+        self.settings = settings
+        self.address = os.path.join(settings.folder, f"room-{settings.id}.sock")
+        self.ended = asyncio.Event()
+        self._parties = parties
+        self._rooms: dict[RoomKey, LiveRoom] = {}
+        self._channels: dict[tuple[Link, int], LiveRoom] = {}
+        self._links: set[Link] = set()
+        self._lease: Lease
+        self._backend: Backend
+        self._around: Surroundings
+        self._manager: Link | None = None
+        self._server: asyncio.AbstractServer | None = None
+        self._reporter: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    def __repr__(self) -> str:
+        return f"<RoomActor {self.settings.id}, {len(self._rooms)} rooms>"
+
+    async def start(self) -> None:
+        """Open storage, take the lease, listen, and report to the manager as a standby.
+
+        Raises:
+            StorageError: If the server of the rooms cannot be reached or must not be used.
+            OSError: If the manager is not there.
+        """
+        settings = self.settings
+        loop = asyncio.get_running_loop()
+        self._backend = await open_backend(settings.redis_url)
+
+        def on_lost() -> None:
+            loop.call_soon_threadsafe(self._lease_lost)
+
+        self._lease = Lease(settings.redis_url, settings.id, self.address, on_lost)
+        await asyncio.to_thread(self._lease.start)
+        self._around = Surroundings(
+            self._backend, settings.id, self.address, time.monotonic, self._room_absent
+        )
+        self._server = await listen(
+            self.address, self._on_frame, self._on_link_lost, may_leave=self._may_leave
+        )
+        hello = Hello("room actor", settings.id, os.getpid(), self.address, settings.version)
+        self._manager = await connect(
+            settings.manager_address, hello, self._on_manager_frame, self._on_manager_lost
+        )
+        self._reporter = loop.create_task(self._keep_reporting())
+
+    async def stop(self, reason: str) -> None:
+        """Let every room leave in good order, then close everything.
+
+        Rooms that need longer than `LEAVE_TIMEOUT_S` are left to their gateways and the lease.
+        """
+        if self._stopping:
+            return
+        self._stopping = True
+        rooms = list(self._rooms.values())
+        for room in rooms:
+            room.leave(reason)
+        if rooms:
+            await asyncio.wait(
+                [asyncio.ensure_future(room.ended()) for room in rooms], timeout=LEAVE_TIMEOUT_S
+            )
+        if self._reporter is not None:
+            self._reporter.cancel()
+        if self._server is not None:
+            self._server.close()
+        for link in list(self._links):
+            link.close()
+        await asyncio.to_thread(self._lease.stop)
+        await self._backend.close()
+        if self._manager is not None:
+            self._manager.close()
+        self.ended.set()
+
+    # Links of gateways
+
+    def _on_frame(
+        self, link: Link, kind: int, channel: int, number: int, sequence: int, payload: bytes
+    ) -> None:
+        room = self._channels.get((link, channel))
+        if room is not None:
+            try:
+                room.deliver(link, channel, (kind, number, sequence, payload))
+            except MailboxFull as error:
+                log.error("closing %r: %s", link, error)
+                link.abort()
+        elif kind == Kind.ATTACH:
+            self._links.add(link)
+            self._attach(link, channel, messages.decode(payload, Attach))
+        # Anything else is meant for a room that has just left: its gateway still holds it.
+
+    def _attach(self, link: Link, channel: int, attach: Attach) -> None:
+        room = self._rooms.get(attach.key)
+        if room is None:
+            if self._stopping:
+                self._refuse(link, channel, Refused("held", "this room actor is ending"))
+                return
+            room_class = self._parties.get(attach.key.party)
+            if room_class is None:
+                why = f"no party {attach.key.party!r} is deployed here"
+                self._refuse(link, channel, Refused("unknown party", why))
+                return
+            room = LiveRoom(attach.key, room_class, self._around)
+            self._rooms[attach.key] = room
+            room.start()
+        self._channels[link, channel] = room
+        room.attach(link, channel, attach)
+
+    def _refuse(self, link: Link, channel: int, refused: Refused) -> None:
+        link.write(pack(Kind.REFUSED, channel, payload=messages.encode(refused)))
+
+    def _on_link_lost(self, link: Link) -> None:
+        self._links.discard(link)
+        for attached in [key for key in self._channels if key[0] is link]:
+            del self._channels[attached]
+        for room in list(self._rooms.values()):
+            room.detach(link)
+
+    # Rooms and the lease
+
+    def _room_absent(self, room: LiveRoom) -> None:
+        self._rooms.pop(room.key, None)
+        for attached in [key for key, held in self._channels.items() if held is room]:
+            del self._channels[attached]
+        self._report()
+
+    def _may_leave(self) -> bool:
+        return self._lease.valid
+
+    def _lease_lost(self) -> None:
+        for room in list(self._rooms.values()):
+            room.break_off("the lease of its process ran out")
+        for link in list(self._links):
+            link.abort()
+
+    # The manager
+
+    def _on_manager_frame(
+        self, link: Link, kind: int, channel: int, number: int, sequence: int, payload: bytes
+    ) -> None:
+        if kind == Kind.HIBERNATE:
+            order = messages.decode(payload, Leave)
+            room = self._rooms.get(order.key)
+            if room is not None:
+                room.leave(order.reason)
+        elif kind == Kind.EXIT:
+            self._end(payload.decode())
+
+    def _on_manager_lost(self, link: Link) -> None:
+        if not self._stopping:
+            log.warning("the hibernation manager is gone: this room actor ends")
+            self._end("shutdown")
+
+    def _end(self, reason: str) -> None:
+        self._stop_task = asyncio.get_running_loop().create_task(self.stop(reason))
+
+    async def _keep_reporting(self) -> None:
+        while True:
+            self._report()
+            await asyncio.sleep(REPORT_INTERVAL_S)
+
+    def _report(self) -> None:
+        if self._manager is None:
+            return
+        rooms = [
+            RoomReport(
+                room.key,
+                "idle" if room.idle else room.state.value,
+                room.last_event_s,
+                room.connection_count,
+                room.started_s,
+                room.room_class.hibernate_after,
+            )
+            for room in self._rooms.values()
+        ]
+        report = Report(rooms, resident_bytes())
+        self._manager.write(pack(Kind.REPORT, payload=messages.encode(report)))
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * _PAGE_BYTES
+    except OSError:
+        return 0

@@ -1,0 +1,5 @@
+"""`python -m parlour` is `parlour`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,56 @@
+"""The command line: `parlour dev FILE`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+DATA_FOLDER = ".parlour"
+
+
+class Refusal(click.ClickException):
+    """What cannot be done, in one sentence; exit status 1."""
+
+    exit_code = 1
+
+
+@click.group()
+@click.version_option(package_name="parlour")
+def main() -> None:
+    """Run rooms: small stateful servers, one per chat, document, game or device."""
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=1999, show_default=True, type=click.IntRange(1, 65535), help="Its port."
+)
+@click.option(
+    "--redis",
+    "redis_url",
+    metavar="URL",
+    envvar="PARLOUR_REDIS",
+    help="A Redis or Valkey of your own, instead of a private one.",
+)
+@click.option(
+    "--data",
+    "data_folder",
+    default=DATA_FOLDER,
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for what the rooms store.",
+)
+def dev(file: Path, host: str, port: int, redis_url: str | None, data_folder: Path) -> None:
+    """Run the room classes of FILE on this machine, and reload them when they change."""
+    # Here, not above: Ray takes most of a second to import, and --help must not.
+    from .runtime.code import CannotLoad
+    from .runtime.dev import quiet_libraries, run
+    from .runtime.node import CannotStart
+
+    quiet_libraries()
+    try:
+        run(file, host=host, port=port, redis_url=redis_url, data_folder=data_folder)
+    except (CannotLoad, CannotStart) as error:
+        raise Refusal(str(error)) from error

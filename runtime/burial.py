@@ -1,0 +1,89 @@
+"""What happens after a room actor's process has died: its lease is taken away at once.
+
+A lease runs out by itself after some seconds; but the manager of the same node can see that the
+process has ended, and an ended process can say nothing more. Until that is certain, its rooms are
+not placed anywhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterable
+
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from ..actors.lease import LEASE_S
+from ..actors.messages import RoomKey
+from ..storage import lease_key
+
+log = logging.getLogger(__name__)
+
+
+class Undertaker:
+    """Watches processes and clears the leases of those that ended."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis_url = redis_url
+        self._handles: dict[str, int] = {}  # room actor -> file descriptor of its process
+        self._burials: dict[RoomKey, asyncio.Task[None]] = {}
+
+    def watch(self, actor_id: str, pid: int) -> None:
+        """Hold on to a process, so that its end can be told from another's with the same number."""
+        try:
+            self._handles[actor_id] = os.pidfd_open(pid)
+        except (AttributeError, OSError):  # not Linux, or gone already: the lease will tell
+            log.debug("process %d cannot be watched", pid)
+
+    def bury(self, actor_id: str, keys: Iterable[RoomKey]) -> None:
+        """A room actor is gone or going: clear its lease as soon as its process has ended."""
+        task = asyncio.get_running_loop().create_task(self._bury(actor_id))
+        for key in keys:
+            self._burials[key] = task
+        task.add_done_callback(self._forget)
+
+    def is_burying(self, key: RoomKey) -> bool:
+        """Whether the last room actor of this room may still be alive."""
+        return key in self._burials
+
+    async def buried(self, key: RoomKey) -> None:
+        """Wait until it is not, or its lease must have run out."""
+        task = self._burials.get(key)
+        if task is not None:
+            await asyncio.wait([task])
+
+    async def _bury(self, actor_id: str) -> None:
+        handle = self._handles.pop(actor_id, None)
+        if handle is None:
+            return
+        try:
+            async with asyncio.timeout(LEASE_S):
+                await readable(handle)
+            async with redis.asyncio.Redis.from_url(self._redis_url) as client:
+                await client.delete(lease_key(actor_id))
+        except (TimeoutError, RedisError) as error:
+            log.warning("the lease of room actor %s is left to run out: %r", actor_id, error)
+        finally:
+            os.close(handle)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        for key in [key for key, burial in self._burials.items() if burial is task]:
+            del self._burials[key]
+
+
+async def readable(descriptor: int) -> None:
+    """Wait until a file descriptor is readable; for a process, until it has ended."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def on_readable() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(descriptor, on_readable)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(descriptor)

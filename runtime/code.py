@@ -1,0 +1,107 @@
+"""Loading the room classes of a file and packing them for the cluster.
+
+The classes, and everything that the file's own folder defines for them, travel by value: a room
+actor needs no copy of the folder, and each version is a world of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import cloudpickle
+
+from ..actors.parties import PartyError, parties_of
+
+MODULE_NAME = "parlour_app"
+
+
+class CannotLoad(Exception):
+    """Room classes that cannot be loaded; one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """Room classes, packed."""
+
+    parties: list[str]
+    data: bytes
+
+
+def load(file: Path) -> Code:
+    """The room classes of `file`.
+
+    Raises:
+        CannotLoad: If there is no such file, it does not run, or its classes cannot be deployed.
+    """
+    if not file.is_file():
+        raise CannotLoad(f"there is no file {str(file)!r}; name the file with your room classes")
+    folder = file.resolve().parent
+    for name in [name for name, _ in modules_in(folder)]:
+        del sys.modules[name]  # of an earlier load
+    sys.path.insert(0, str(folder))
+    try:
+        module = _run(file)
+        return _pack(module, folder, file)
+    finally:
+        sys.path.remove(str(folder))
+
+
+def _run(file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(MODULE_NAME, file.resolve())
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[MODULE_NAME] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        where = _last_line(error, file)
+        raise CannotLoad(
+            f"{file} cannot be loaded: {type(error).__name__}: {error}{where}; "
+            "correct it and try again"
+        ) from error
+    return module
+
+
+def _pack(module: ModuleType, folder: Path, file: Path) -> Code:
+    registered = [m for _, m in modules_in(folder)]
+    for each in registered:
+        cloudpickle.register_pickle_by_value(each)
+    try:
+        parties = parties_of(module)
+        return Code(sorted(parties), cloudpickle.dumps(parties))
+    except PartyError as error:
+        raise CannotLoad(f"{file} cannot be deployed: {error}") from error
+    except Exception as error:
+        raise CannotLoad(
+            f"the classes of {file} cannot be sent to a room actor: {error}; "
+            "make open files, locks and the like in on_start, not in the module"
+        ) from error
+    finally:
+        for each in registered:
+            cloudpickle.unregister_pickle_by_value(each)
+
+
+def modules_in(folder: Path) -> Iterator[tuple[str, ModuleType]]:
+    """The loaded modules whose files are the project's own."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and name != "__main__":
+            path = Path(file)
+            if path.is_relative_to(folder) and "site-packages" not in path.parts:
+                yield name, module
+
+
+def _last_line(error: Exception, file: Path) -> str:
+    if isinstance(error, SyntaxError):
+        return ""  # its text names the line
+    own = [
+        f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file.resolve()
+    ]
+    return f" (line {own[-1].lineno})" if own else ""

@@ -1,0 +1,237 @@
+"""The gateway: holds the clients' sockets and takes what they say to their rooms.
+
+One port for HTTP and WebSocket. A socket belongs to the gateway, not to the process of its room:
+rooms hibernate, crash and move behind it. Everything a client sends is bounded; what a room says
+to a client that is not there any more is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import time
+import uuid
+from collections.abc import Sequence
+
+from aiohttp import web
+from yarl import URL
+
+from ..actors import messages
+from ..actors.frames import Kind, unpack_broadcast, unpack_close, unpack_parts
+from ..actors.messages import Closed, ConnectionRecord, Hello, ResponseHead, Standing
+from .addresses import BadAddress, RoomAddress, room_address
+from .client_socket import TRY_AGAIN_LATER, ClientSocket
+from .front import Front
+from .handshake import BadHandshake, Upgrade
+from .http_front import HttpFront, RoomUnavailable
+from .manager_client import ManagerClient
+from .route import PendingEvent, Route
+from .router import Router
+from .settings import GatewaySettings
+from .websocket import OPCODE_BINARY, OPCODE_TEXT, build_frame
+
+log = logging.getLogger(__name__)
+
+INTERNAL_ERROR, GOING_AWAY = 1011, 1001
+CONNECTION_ID_CHARACTERS_MAX = 256
+BACKLOG = 1024
+
+
+class Gateway:
+    """One per node."""
+
+    def __init__(self, settings: GatewaySettings, parties: Sequence[str]) -> None:
+        self.settings = settings
+        self.message_bytes_max = settings.message_bytes_max
+        self.parties = frozenset(parties)
+        me = Hello("gateway", uuid.uuid4().hex, os.getpid())
+        self._router = Router(me, ManagerClient(settings.manager_address, me), self, time.monotonic)
+        self._sockets: dict[int, tuple[ClientSocket, Route]] = {}
+        self._requests: dict[int, asyncio.Future[tuple[ResponseHead, bytes]]] = {}
+        self._numbers = itertools.count(1)
+        self._http = HttpFront(self, settings)
+        self._server: asyncio.AbstractServer | None = None
+
+    def __repr__(self) -> str:
+        return f"<Gateway {self.settings.host}:{self.settings.port}, {len(self._sockets)} sockets>"
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: If the port is taken.
+        """
+        http = web.Server(self._http.handle, access_log=None)
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Front(self, http),
+            self.settings.host,
+            self.settings.port,
+            backlog=BACKLOG,
+        )
+        self._http_server = http
+
+    async def stop(self) -> None:
+        """Stop listening, say goodbye to every client, and close."""
+        if self._server is not None:
+            self._server.close()
+        for socket, _ in list(self._sockets.values()):
+            socket.close(GOING_AWAY, "the server is stopping")
+        await self._http_server.shutdown(timeout=1.0)
+        await self._router.close()
+
+    # Clients
+
+    def on_upgrade(self, transport: asyncio.Transport, upgrade: Upgrade) -> ClientSocket:
+        """A client wants a WebSocket to a room."""
+        raw_path, _, query = upgrade.path.partition("?")
+        try:
+            address = self.known_room(raw_path)
+        except BadAddress as error:
+            raise BadHandshake(400, str(error)) from error
+        except LookupError as error:
+            raise BadHandshake(404, str(error.args[0])) from error
+        if address is None:
+            raise BadHandshake(404, "there is no room at this path; rooms are at /party/<room>")
+        route = self._router.route(address.key)
+        if route.refusing:
+            raise BadHandshake(503, "the room has too much to do; try again later")
+        number = next(self._numbers)
+        socket = ClientSocket(self, number, transport, upgrade)
+        self._sockets[number] = (socket, route)
+        record = ConnectionRecord(
+            number,
+            connection_id(query),
+            f"ws://{upgrade.host}{upgrade.path}",
+            upgrade.headers,
+        )
+        self._router.send_connect(route, record)
+        return socket
+
+    def on_message(self, socket: ClientSocket, kind: int, payload: bytes) -> None:
+        """A client has sent a whole message."""
+        route = self._sockets[socket.number][1]
+        self._router.send(route, kind, socket.number, payload, socket)
+
+    def on_closed(self, socket: ClientSocket, code: int, reason: str, was_clean: bool) -> None:
+        """A client is gone."""
+        _, route = self._sockets.pop(socket.number)
+        route.sockets.pop(socket.number, None)
+        closed = messages.encode(Closed(code, reason, was_clean))
+        self._router.send(route, Kind.CLOSED, socket.number, closed)
+
+    def known_room(self, raw_path: str) -> RoomAddress | None:
+        """The room at a path; None if the path is not a room's.
+
+        Raises:
+            BadAddress: If the id is not valid.
+            LookupError: If no such party is deployed.
+        """
+        address = room_address(raw_path)
+        if address is not None and address.key.party not in self.parties:
+            known = ", ".join(sorted(self.parties)) or "none"
+            raise LookupError(f"there is no party {address.key.party!r}; deployed: {known}")
+        return address
+
+    async def ask_room(
+        self, address: RoomAddress, head: messages.RequestHead, payload: bytes
+    ) -> tuple[ResponseHead, bytes]:
+        """Take a request to a room and wait for what it answers.
+
+        Raises:
+            RoomUnavailable: If the room has too much to do or cannot be woken.
+            TimeoutError: If it does not answer in `request_timeout_s`.
+        """
+        route = self._router.route(address.key)
+        if route.refusing:
+            raise RoomUnavailable(503, "the room has too much to do; try again later")
+        number = next(self._numbers)
+        answer: asyncio.Future[tuple[ResponseHead, bytes]]
+        answer = asyncio.get_running_loop().create_future()
+        self._requests[number] = answer
+        try:
+            self._router.send(route, Kind.REQUEST, number, payload)
+            async with asyncio.timeout(self.settings.request_timeout_s):
+                return await answer
+        finally:
+            del self._requests[number]
+
+    # Rooms
+
+    def on_room_frame(self, route: Route, kind: int, number: int, payload: bytes) -> None:
+        """A room says something to a client, or about one."""
+        if kind == Kind.SEND_TEXT or kind == Kind.SEND_BINARY:
+            held = self._sockets.get(number)
+            if held is not None:
+                opcode = OPCODE_TEXT if kind == Kind.SEND_TEXT else OPCODE_BINARY
+                held[0].write_frame(build_frame(opcode, payload))
+        elif kind == Kind.BROADCAST_TEXT or kind == Kind.BROADCAST_BINARY:
+            self._broadcast(route, kind, payload)
+        elif kind == Kind.RESPONSE:
+            self._on_response(number, payload)
+        else:
+            self._on_standing(route, kind, number, payload)
+
+    def _broadcast(self, route: Route, kind: int, payload: bytes) -> None:
+        without, data = unpack_broadcast(payload)
+        frame = build_frame(OPCODE_TEXT if kind == Kind.BROADCAST_TEXT else OPCODE_BINARY, data)
+        if without:
+            for number, socket in list(route.sockets.items()):
+                if number not in without:
+                    socket.write_frame(frame)
+        else:
+            for socket in list(route.sockets.values()):
+                socket.write_frame(frame)
+
+    def _on_response(self, number: int, payload: bytes) -> None:
+        answer = self._requests.get(number)
+        if answer is not None and not answer.done():
+            head, body = unpack_parts(payload)
+            answer.set_result((messages.decode(head, ResponseHead), body))
+
+    def _on_standing(self, route: Route, kind: int, number: int, payload: bytes) -> None:
+        if kind == Kind.ACCEPT or kind == Kind.STANDING:
+            record = route.record(number)
+            if record is not None:
+                standing = messages.decode(payload, Standing)
+                record.tags, record.state = standing.tags, standing.state
+        held = self._sockets.get(number)
+        if held is None:
+            return
+        if kind == Kind.TAKEN:
+            route.sockets[number] = held[0]
+        elif kind == Kind.ACCEPT:
+            held[0].open()
+        elif kind == Kind.CLOSE:
+            route.sockets.pop(number, None)
+            held[0].close(*unpack_close(payload))
+
+    def on_event_failed(
+        self, route: Route, event: PendingEvent, why: str, *, try_again: bool
+    ) -> None:
+        """An event will not be handled: tell whoever sent it."""
+        if event.kind == Kind.REQUEST:
+            answer = self._requests.get(event.number)
+            if answer is not None and not answer.done():
+                answer.set_exception(RoomUnavailable(503 if try_again else 500, why))
+        elif event.kind != Kind.CLOSED and event.number in self._sockets:
+            socket = self._sockets[event.number][0]
+            socket.open()
+            socket.close(TRY_AGAIN_LATER if try_again else INTERNAL_ERROR, why)
+
+
+def connection_id(query: str) -> str:
+    """The client's `_pk`, or a new id.
+
+    Raises:
+        BadHandshake: If it is longer than an id may be.
+    """
+    chosen = URL.build(path="/", query_string=query, encoded=True).query.get("_pk", "")
+    if len(chosen) > CONNECTION_ID_CHARACTERS_MAX:
+        raise BadHandshake(
+            400,
+            f"a connection id (_pk) of {len(chosen)} characters was given, "
+            f"the most is {CONNECTION_ID_CHARACTERS_MAX}",
+        )
+    return chosen or str(uuid.uuid4())

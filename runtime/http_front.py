@@ -1,0 +1,129 @@
+"""HTTP at the gateway's port: requests to rooms, and the static files of the project."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from aiohttp import web
+
+from ..actors import messages
+from ..actors.frames import pack_parts
+from ..actors.messages import RequestHead, ResponseHead
+from .addresses import BadAddress, RoomAddress
+
+if TYPE_CHECKING:
+    from .settings import GatewaySettings
+
+log = logging.getLogger(__name__)
+
+INDEX = "index.html"
+
+
+class RoomUnavailable(Exception):
+    """A request that its room will not answer; the text is for the client."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class RoomAsker(Protocol):
+    """Who takes requests to rooms: the gateway."""
+
+    def known_room(self, raw_path: str) -> RoomAddress | None: ...
+
+    async def ask_room(
+        self, address: RoomAddress, head: RequestHead, payload: bytes
+    ) -> tuple[ResponseHead, bytes]: ...
+
+
+class HttpFront:
+    """Answers what is not a WebSocket."""
+
+    def __init__(self, rooms: RoomAsker, settings: GatewaySettings) -> None:
+        self._rooms = rooms
+        self._body_bytes_max = settings.body_bytes_max
+        self._public = Path(settings.public_folder).resolve() if settings.public_folder else None
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        raw_path = request.raw_path.partition("?")[0]
+        try:
+            address = self._rooms.known_room(raw_path)
+        except BadAddress as error:
+            return plain(400, str(error))
+        except LookupError as error:
+            return plain(404, str(error.args[0]))
+        if address is None:
+            return self._static(request)
+        if request.headers.get("upgrade", "").lower() == "websocket":
+            # On a connection that served HTTP before; clients open a new one for a WebSocket.
+            response = plain(426, "open a new connection for a WebSocket")
+            response.force_close()
+            return response
+        return await self._ask(request, address)
+
+    async def _ask(self, request: web.BaseRequest, address: RoomAddress) -> web.Response:
+        body = b""
+        if request.body_exists:
+            try:
+                body = await self._read_body(request)
+            except web.HTTPRequestEntityTooLarge:
+                response = plain(413, f"a body has at most {self._body_bytes_max} bytes")
+                response.force_close()
+                return response
+        head = RequestHead(
+            request.method,
+            f"{request.scheme}://{request.host}{request.raw_path}",
+            address.path,
+            list(request.headers.items()),
+        )
+        payload = pack_parts(messages.encode(head), body)
+        try:
+            answer, answer_body = await self._rooms.ask_room(address, head, payload)
+        except RoomUnavailable as error:
+            return plain(error.status, str(error))
+        except TimeoutError:
+            return plain(504, "the room did not answer in time")
+        response = web.Response(status=answer.status, body=answer_body)
+        response.headers.clear()
+        for name, value in answer.headers:
+            response.headers.add(name, value)
+        return response
+
+    async def _read_body(self, request: web.BaseRequest) -> bytes:
+        size = request.content_length
+        if size is not None and size > self._body_bytes_max:
+            raise web.HTTPRequestEntityTooLarge(self._body_bytes_max, size)
+        chunks: list[bytes] = []
+        read_bytes = 0
+        async for chunk in request.content.iter_any():
+            read_bytes += len(chunk)
+            if read_bytes > self._body_bytes_max:
+                raise web.HTTPRequestEntityTooLarge(self._body_bytes_max, read_bytes)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _static(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method not in ("GET", "HEAD"):
+            return plain(404, "nothing here; rooms are at /party/<room>")
+        file = self._file(request.path)
+        if file is None:
+            return plain(404, "nothing here; rooms are at /party/<room>")
+        return web.FileResponse(file, headers={"cache-control": "no-cache"})
+
+    def _file(self, path: str) -> Path | None:
+        if self._public is None or "\0" in path:
+            return None
+        file = (self._public / path.lstrip("/")).resolve()
+        if file.is_dir():
+            file = file / INDEX
+        # After resolving, so that neither `..` nor a link leads out of the folder.
+        return file if file.is_file() and file.is_relative_to(self._public) else None
+
+
+def plain(status: int, message: str) -> web.Response:
+    """A short answer in text."""
+    return web.Response(status=status, text=message + "\n")

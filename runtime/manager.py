@@ -1,0 +1,282 @@
+"""The hibernation manager: one per node. Keeps the standby pool, places rooms, sends them to sleep.
+
+Gateways ask it over a Unix socket where a room is; it answers with the room actor that has it, or
+gives it a standby. Room actors report to it, and it tells them which rooms have to leave.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections import deque
+from typing import NamedTuple, Protocol
+
+from ..actors import messages
+from ..actors.frames import Kind, pack
+from ..actors.link import Link, listen
+from ..actors.messages import Hello, Leave, Placed, Report, RoomKey
+from ..actors.room_actor import RoomActorSettings
+from .burial import Undertaker
+from .hibernation import RoomSnapshot, rooms_to_hibernate
+from .pool import ActorRecord, ActorState, Pool
+from .settings import ManagerSettings
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.2
+WAITING_MAX = 10_000  # rooms that wait for a room actor
+WAITING_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 6.0
+RESTART_PAUSE_S = 1.0  # after a room actor that could not start
+
+
+class RunningActor(Protocol):
+    """A room actor's process."""
+
+    async def ended(self) -> str:
+        """Wait until it has ended; returns what went wrong, or nothing."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
+class ActorStarter(Protocol):
+    """Who starts room actors: Ray."""
+
+    async def start(self, settings: RoomActorSettings, code: bytes) -> RunningActor: ...
+
+
+class WaitingWake(NamedTuple):
+    """A gateway's question that has no answer yet."""
+
+    link: Link
+    number: int
+    key: RoomKey
+    since_s: float
+
+
+class HibernationManager:
+    """Places rooms in room actors and takes them out again."""
+
+    def __init__(self, settings: ManagerSettings, starter: ActorStarter) -> None:
+        self.settings = settings
+        self.pool = Pool(settings.standbys, settings.live_rooms_max)
+        self._starter = starter
+        self._undertaker = Undertaker(settings.redis_url)
+        self._code = b""
+        self._waiting: deque[WaitingWake] = deque()
+        self._running: dict[str, RunningActor] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.AbstractServer | None = None
+        self._pause_until_s = 0.0
+        self._start_error = ""
+        self._stopping = False
+
+    def __repr__(self) -> str:
+        return f"<HibernationManager {self.pool}, {len(self._waiting)} waiting>"
+
+    async def start(self) -> None:
+        """Listen for gateways and room actors."""
+        self._server = await listen(
+            self.settings.address, self._on_frame, self._on_lost, on_hello=self._on_hello
+        )
+        self._spawn(self._tick())
+
+    async def deploy(self, code: bytes) -> int:
+        """Use these room classes from now on; live rooms move to them. Returns the version."""
+        self._code = code
+        self.pool.version += 1
+        self._pause_until_s = 0.0
+        self._start_error = ""
+        for record in self.pool.actors.values():
+            self._send_all_away(record, "deploy")
+        self._fill()
+        return self.pool.version
+
+    async def ready(self) -> None:
+        """Wait until a standby of the deployed version is there.
+
+        Raises:
+            RuntimeError: If room actors cannot start; says why.
+        """
+        while not any(
+            r.version == self.pool.version and r.state is not ActorState.STARTING
+            for r in self.pool.actors.values()
+        ):
+            if self._start_error:
+                raise RuntimeError(self._start_error)
+            await asyncio.sleep(TICK_S / 4)
+
+    async def stop(self) -> None:
+        """Let every room leave in good order and end every room actor."""
+        self._stopping = True
+        for record in self.pool.actors.values():
+            self._tell(record, Kind.EXIT, b"shutdown")
+        waits = [asyncio.ensure_future(actor.ended()) for actor in self._running.values()]
+        if waits:
+            await asyncio.wait(waits, timeout=STOP_TIMEOUT_S)
+        for actor in self._running.values():
+            actor.kill()
+        for task in self._tasks:
+            task.cancel()
+        if self._server is not None:
+            self._server.close()
+
+    # Frames
+
+    def _on_hello(self, link: Link, hello: Hello) -> None:
+        if hello.role != "room actor":
+            return
+        record = self.pool.actors.get(hello.id)
+        if record is None:
+            link.abort()
+            return
+        record.link, record.address, record.pid = link, hello.address, hello.pid
+        record.state = ActorState.STANDBY
+        self._undertaker.watch(hello.id, hello.pid)
+        self._serve_waiting()
+
+    def _on_frame(
+        self, link: Link, kind: int, channel: int, number: int, sequence: int, payload: bytes
+    ) -> None:
+        if kind == Kind.WAKE:
+            self._on_wake(link, number, messages.decode(payload, RoomKey))
+        elif kind == Kind.REPORT:
+            record = self._record_of(link)
+            if record is not None:
+                report = messages.decode(payload, Report)
+                self.pool.report(record, report.rooms, report.memory_bytes, time.monotonic())
+                self._serve_waiting()
+
+    def _on_lost(self, link: Link) -> None:
+        record = self._record_of(link)
+        if record is None:
+            self._waiting = deque(wake for wake in self._waiting if wake.link is not link)
+            return
+        record.link = None
+        keys = self.pool.remove(record)
+        actor = self._running.get(record.id)
+        if actor is not None and record.state is not ActorState.ENDING:
+            log.warning("room actor %s is gone, it had %d rooms", record.id, len(keys))
+            actor.kill()
+        self._undertaker.bury(record.id, keys)
+        self._fill()
+
+    def _record_of(self, link: Link) -> ActorRecord | None:
+        if link.peer is None:
+            return None
+        record = self.pool.actors.get(link.peer.id)
+        return record if record is not None and record.link is link else None
+
+    # Placing
+
+    def _on_wake(self, link: Link, number: int, key: RoomKey) -> None:
+        if len(self._waiting) >= WAITING_MAX:
+            self._answer(link, number, Placed(error="too many rooms wait for a process"))
+            return
+        wake = WaitingWake(link, number, key, time.monotonic())
+        if self._undertaker.is_burying(key):
+            self._spawn(self._place_after_burial(wake))
+        elif self._waiting or not self._place(wake):
+            self._waiting.append(wake)
+            self._fill()
+
+    async def _place_after_burial(self, wake: WaitingWake) -> None:
+        await self._undertaker.buried(wake.key)
+        if not self._place(wake):
+            self._waiting.append(wake)
+            self._fill()
+
+    def _place(self, wake: WaitingWake) -> bool:
+        record = self.pool.assign(wake.key, time.monotonic())
+        if record is None:
+            return False
+        self._answer(wake.link, wake.number, Placed(record.address))
+        self._fill()
+        return True
+
+    def _serve_waiting(self) -> None:
+        while self._waiting and self._place(self._waiting[0]):
+            self._waiting.popleft()
+
+    def _answer(self, link: Link, number: int, placed: Placed) -> None:
+        link.write(pack(Kind.PLACED, number=number, payload=messages.encode(placed)))
+
+    # Keeping the pool
+
+    def _fill(self) -> None:
+        if self._stopping or not self.pool.version or time.monotonic() < self._pause_until_s:
+            return
+        for _ in range(self.pool.missing(len(self._waiting))):
+            record = self.pool.add(uuid.uuid4().hex[:12])
+            self._spawn(self._run_actor(record))
+
+    async def _run_actor(self, record: ActorRecord) -> None:
+        settings = RoomActorSettings(
+            record.id,
+            self.settings.folder,
+            self.settings.address,
+            self.settings.redis_url,
+            record.version,
+        )
+        actor = await self._starter.start(settings, self._code)
+        self._running[record.id] = actor
+        problem = await actor.ended()
+        del self._running[record.id]
+        if record.state is ActorState.STARTING:
+            self.pool.remove(record)
+            log.error("a room actor could not start: %s", problem)
+            self._start_error = problem or "a room actor ended while it started"
+            self._pause_until_s = time.monotonic() + RESTART_PAUSE_S
+        actor.kill()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._expire_waiting()
+            self._hibernate()
+            for record in self.pool.surplus():
+                self._tell(record, Kind.EXIT, b"surplus")
+                record.state = ActorState.ENDING
+            self._fill()
+
+    def _expire_waiting(self) -> None:
+        oldest_s = time.monotonic() - WAITING_TIMEOUT_S
+        while self._waiting and self._waiting[0].since_s < oldest_s:
+            wake = self._waiting.popleft()
+            why = self._start_error or "no room actor became free in time"
+            self._answer(wake.link, wake.number, Placed(error=why))
+
+    def _hibernate(self) -> None:
+        rooms = [
+            RoomSnapshot(r.key, r.state == "idle", r.last_event_s, r.hibernate_after_s)
+            for r in self.pool.rooms()
+        ]
+        wanted = len(self._waiting) - self.pool.count(ActorState.STARTING)
+        for key in rooms_to_hibernate(rooms, time.monotonic(), wanted):
+            record = self.pool.find(key)
+            if record is not None:
+                self._send_away(record, key, "hibernate")
+
+    def _send_all_away(self, record: ActorRecord, reason: str) -> None:
+        for key in record.keys:
+            self._send_away(record, key, reason)
+
+    def _send_away(self, record: ActorRecord, key: RoomKey, reason: str) -> None:
+        self._tell(record, Kind.HIBERNATE, messages.encode(Leave(key, reason)))
+
+    def _tell(self, record: ActorRecord, kind: Kind, payload: bytes) -> None:
+        if record.link is not None:
+            record.link.write(pack(kind, payload=payload))
+
+    def _spawn(self, coroutine) -> None:  # type: ignore[no-untyped-def]
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("the hibernation manager met an error", exc_info=task.exception())

@@ -1,0 +1,170 @@
+"""A route: what a gateway knows of one room. Pure; `router.py` does the sending.
+
+A route keeps every event until the room reports it done. So a room may hibernate, move or crash
+at any moment: what it had not finished is sent again, in order, to the room actor that has the
+room next, and that one skips what its storage says is done.
+
+When a process died on a room's events, nobody knows on which of them. They are sent again with
+the demand to be handled one by one (`careful_until`); if the process dies once more, it died on
+the first of them, and that event is given up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple, Protocol
+
+from ..actors.frames import Kind
+from ..actors.link import Link
+from ..actors.messages import ConnectionRecord, RoomKey
+
+PENDING_EVENTS_MAX = 8192  # past it, the sockets that add more are not read
+PENDING_BYTES_MAX = 16 * 1024 * 1024
+REFUSE_FACTOR = 2  # past this many times those limits, connections and requests are refused
+
+
+class PendingEvent(NamedTuple):
+    """An event that the room has not reported done."""
+
+    kind: int
+    number: int
+    sequence: int
+    payload: bytes
+
+
+class Socket(Protocol):
+    """A client's socket, as a route needs it."""
+
+    number: int
+
+    def write_frame(self, frame: bytes) -> None:
+        """Send a WebSocket frame that is already built."""
+
+    def pause(self) -> None:
+        """Stop reading."""
+
+    def resume(self) -> None:
+        """Read on."""
+
+
+class Route:
+    """One room of one gateway."""
+
+    def __init__(self, key: RoomKey) -> None:
+        self.key = key
+        self.link: Link | None = None  # to the room actor, while attached
+        self.channel = 0
+        self.placing = False  # the router is looking for a room actor
+        self.sockets: dict[int, Socket] = {}  # those the room has taken: broadcasts go to them
+        self.pending: deque[PendingEvent] = deque()
+        self.failures = 0  # in a row, for the backoff
+        self.careful_until = 0
+        self._pending_bytes = 0
+        self._records: dict[int, ConnectionRecord] = {}
+        self._connect_sequences: dict[int, int] = {}
+        self._paused: set[Socket] = set()
+
+    def __repr__(self) -> str:
+        state = "attached" if self.link else "placing" if self.placing else "absent"
+        return f"<Route {self.key} {state}, {len(self._records)} connections, {self._waiting()}>"
+
+    def _waiting(self) -> str:
+        return f"{len(self.pending)} pending"
+
+    @property
+    def unused(self) -> bool:
+        """Nothing of this room is left at this gateway."""
+        return not (self._records or self.pending or self.link or self.placing)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits that sockets should not be read."""
+        return self._over(1)
+
+    @property
+    def refusing(self) -> bool:
+        """Whether so much waits that nothing new is let in."""
+        return self._over(REFUSE_FACTOR)
+
+    def _over(self, factor: int) -> bool:
+        return (
+            len(self.pending) > factor * PENDING_EVENTS_MAX
+            or self._pending_bytes > factor * PENDING_BYTES_MAX
+        )
+
+    # Events
+
+    def add(self, event: PendingEvent, source: Socket | None = None) -> None:
+        """Keep an event until it is done; stop reading its source if too much waits."""
+        self.pending.append(event)
+        self._pending_bytes += len(event.payload)
+        if source is not None and self.crowded:
+            source.pause()
+            self._paused.add(source)
+
+    def add_connection(self, record: ConnectionRecord, sequence: int) -> None:
+        """Keep a connection whose CONNECT is the event `sequence`."""
+        self._records[record.number] = record
+        self._connect_sequences[record.number] = sequence
+
+    def record(self, number: int) -> ConnectionRecord | None:
+        """What is kept of a connection."""
+        return self._records.get(number)
+
+    def done(self, sequence: int) -> None:
+        """Every event up to this one is finished."""
+        pending = self.pending
+        while pending and pending[0].sequence <= sequence:
+            self._forget(pending.popleft())
+        if self._paused and not self.crowded:
+            for socket in self._paused:
+                socket.resume()
+            self._paused.clear()
+        self.failures = 0
+
+    def give_up_first(self) -> PendingEvent | None:
+        """Drop the oldest event that is not done, and return it."""
+        if not self.pending:
+            return None
+        event = self.pending.popleft()
+        self._forget(event)
+        return event
+
+    def _forget(self, event: PendingEvent) -> None:
+        self._pending_bytes -= len(event.payload)
+        if event.kind == Kind.CLOSED:
+            self._records.pop(event.number, None)
+            self._connect_sequences.pop(event.number, None)
+
+    # Attaching
+
+    def attach(self, link: Link, channel: int) -> list[ConnectionRecord]:
+        """Belong to a room actor from now on; returns the connections that the room knows.
+
+        A connection whose CONNECT is still pending is not among them: the room will meet it anew.
+        """
+        self.link, self.channel, self.placing = link, channel, False
+        first_pending = self.pending[0].sequence if self.pending else None
+        known = [
+            record
+            for number, record in self._records.items()
+            if first_pending is None or self._connect_sequences[number] < first_pending
+        ]
+        numbers = {record.number for record in known}
+        self.sockets = {n: socket for n, socket in self.sockets.items() if n in numbers}
+        return known
+
+    def detach(self) -> None:
+        """The room has left its room actor in good order."""
+        self.link, self.channel = None, 0
+
+    def lost(self) -> PendingEvent | None:
+        """The process of the room died; returns the event that is given up, if it was to blame."""
+        self.detach()
+        self.failures += 1
+        guilty = None
+        if self.pending and self.pending[0].sequence <= self.careful_until:
+            guilty = self.give_up_first()
+        if self.pending:
+            self.careful_until = self.pending[-1].sequence
+        return guilty

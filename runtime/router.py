@@ -1,0 +1,226 @@
+"""The router of a gateway: takes each room's events to the room actor that has the room.
+
+It finds a room actor when a room has events and none, sends again what a lost one had not
+finished, and gives up, after a limit, on rooms that cannot be woken. Routes (`route.py`) hold
+the events; this is the I/O around them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import random
+from collections.abc import Callable
+from typing import Protocol
+
+from ..actors import messages
+from ..actors.frames import Kind, pack
+from ..actors.link import Link, connect
+from ..actors.messages import Attach, ConnectionRecord, Hello, Refused, RoomKey
+from .manager_client import CannotPlace, ManagerClient
+from .route import PendingEvent, Route, Socket
+
+log = logging.getLogger(__name__)
+
+WAKE_PATIENCE_S = 30.0  # after it the events that wait for a room are failed
+BACKOFF_MIN_S, BACKOFF_MAX_S = 0.05, 2.0
+
+
+class RoomListener(Protocol):
+    """Who is told what rooms say: the gateway."""
+
+    def on_room_frame(self, route: Route, kind: int, number: int, payload: bytes) -> None: ...
+
+    def on_event_failed(
+        self, route: Route, event: PendingEvent, why: str, *, try_again: bool
+    ) -> None: ...
+
+
+class Router:
+    """All routes of a gateway."""
+
+    def __init__(
+        self, me: Hello, manager: ManagerClient, listener: RoomListener, clock: Callable[[], float]
+    ) -> None:
+        self._me = me
+        self._manager = manager
+        self._listener = listener
+        self._clock = clock
+        self._routes: dict[RoomKey, Route] = {}
+        self._by_channel: dict[int, Route] = {}
+        self._links: dict[str, asyncio.Task[Link]] = {}
+        self._channels = itertools.count(1)
+        self._sequences = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def route(self, key: RoomKey) -> Route:
+        """The route of a room, made when there is none."""
+        route = self._routes.get(key)
+        if route is None:
+            route = self._routes[key] = Route(key)
+        return route
+
+    # Events to rooms
+
+    def send(
+        self, route: Route, kind: int, number: int, payload: bytes, source: Socket | None = None
+    ) -> None:
+        """Take an event to its room; it is kept until the room has finished it."""
+        sequence = next(self._sequences)
+        route.add(PendingEvent(kind, number, sequence, payload), source)
+        self._forward(route, kind, number, sequence, payload)
+
+    def send_connect(self, route: Route, record: ConnectionRecord) -> None:
+        """Take a new connection to its room."""
+        sequence = next(self._sequences)
+        payload = messages.encode(record)
+        route.add_connection(record, sequence)
+        route.add(PendingEvent(Kind.CONNECT, record.number, sequence, payload))
+        self._forward(route, Kind.CONNECT, record.number, sequence, payload)
+
+    def _forward(self, route: Route, kind: int, number: int, sequence: int, payload: bytes) -> None:
+        if route.link is not None:
+            route.link.write(pack(kind, route.channel, number, sequence, payload))
+        elif not route.placing:
+            self._start_placing(route)
+
+    # Finding room actors
+
+    def _start_placing(self, route: Route) -> None:
+        route.placing = True
+        task = asyncio.get_running_loop().create_task(self._place(route))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _place(self, route: Route) -> None:
+        give_up_s = self._clock() + WAKE_PATIENCE_S
+        await self._back_off(route.failures)
+        while True:
+            try:
+                address = await self._manager.place(route.key)
+                link = await self._link(address)
+            except (CannotPlace, OSError, TimeoutError) as error:
+                route.failures += 1
+                if self._clock() > give_up_s:
+                    route.placing = False
+                    self._fail_all(route, "the room cannot be woken now", try_again=True)
+                    return
+                log.info("room %s cannot be woken yet: %s", route.key, error)
+                await self._back_off(route.failures)
+                continue
+            self._attach(route, link)
+            return
+
+    async def _back_off(self, failures: int) -> None:
+        if failures:
+            delay_s = min(BACKOFF_MIN_S * 2 ** (failures - 1), BACKOFF_MAX_S)
+            await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
+
+    async def _link(self, address: str) -> Link:
+        task = self._links.get(address)
+        if task is None or (task.done() and (task.exception() or task.result().lost)):
+            task = asyncio.get_running_loop().create_task(
+                connect(address, self._me, self._on_frame, self._on_lost)
+            )
+            self._links[address] = task
+        try:
+            return await asyncio.shield(task)
+        except (OSError, TimeoutError):
+            if self._links.get(address) is task:
+                del self._links[address]
+            raise
+
+    def _attach(self, route: Route, link: Link) -> None:
+        channel = next(self._channels)
+        connections = route.attach(link, channel)
+        self._by_channel[channel] = route
+        if link.lost:
+            self._room_lost(route)
+            return
+        attach = Attach(route.key, connections, route.careful_until)
+        link.write(pack(Kind.ATTACH, channel, payload=messages.encode(attach)))
+        for event in route.pending:
+            link.write(pack(event.kind, channel, event.number, event.sequence, event.payload))
+
+    # Frames from rooms
+
+    def _on_frame(
+        self, link: Link, kind: int, channel: int, number: int, sequence: int, payload: bytes
+    ) -> None:
+        route = self._by_channel.get(channel)
+        if route is None or route.link is not link:
+            return
+        if kind == Kind.DONE:
+            route.done(sequence)
+        elif kind == Kind.GONE:
+            self._on_gone(route, broken=bool(payload))
+        elif kind == Kind.REFUSED:
+            self._on_refused(route, messages.decode(payload, Refused))
+        elif kind != Kind.READY:
+            self._listener.on_room_frame(route, kind, number, payload)
+
+    def _on_gone(self, route: Route, *, broken: bool) -> None:
+        del self._by_channel[route.channel]
+        if broken:
+            self._room_lost(route)
+        else:
+            route.detach()
+            self._after_detach(route)
+
+    def _on_refused(self, route: Route, refused: Refused) -> None:
+        del self._by_channel[route.channel]
+        route.detach()
+        route.failures += 1
+        if refused.reason == "unknown party":
+            self._fail_all(route, refused.message, try_again=False)
+        elif refused.reason == "start failed":
+            # The event that woke the room fails; the next one tries again, later and later.
+            event = route.give_up_first()
+            if event is not None:
+                self._listener.on_event_failed(route, event, refused.message, try_again=False)
+        self._after_detach(route)
+
+    def _on_lost(self, link: Link) -> None:
+        for address, task in list(self._links.items()):
+            if task.done() and not task.exception() and task.result() is link:
+                del self._links[address]
+        for channel, route in list(self._by_channel.items()):
+            if route.link is link:
+                del self._by_channel[channel]
+                self._room_lost(route)
+
+    def _room_lost(self, route: Route) -> None:
+        guilty = route.lost()
+        if guilty is not None:
+            log.error("room %s died twice on an event of connection %d", route.key, guilty.number)
+            self._listener.on_event_failed(
+                route, guilty, "the room died handling this", try_again=False
+            )
+        self._after_detach(route)
+
+    def _after_detach(self, route: Route) -> None:
+        if route.pending:
+            self._start_placing(route)
+        else:
+            self.forget_if_unused(route)
+
+    def _fail_all(self, route: Route, why: str, *, try_again: bool) -> None:
+        log.warning("room %s: %d events given up: %s", route.key, len(route.pending), why)
+        while (event := route.give_up_first()) is not None:
+            self._listener.on_event_failed(route, event, why, try_again=try_again)
+        self.forget_if_unused(route)
+
+    def forget_if_unused(self, route: Route) -> None:
+        """Drop a route of which nothing is left here."""
+        if route.unused and self._routes.get(route.key) is route:
+            del self._routes[route.key]
+
+    async def close(self) -> None:
+        """Close every link; events that are not done are dropped."""
+        for task in self._tasks:
+            task.cancel()
+        for link in list(self._links.values()):
+            if link.done() and not link.exception():
+                link.result().close()
+        self._manager.close()

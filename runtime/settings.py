@@ -1,0 +1,42 @@
+"""Settings of the processes that a node runs; plain values that travel to them as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class GatewaySettings:
+    """Of a gateway.
+
+    `message_bytes_max` bounds one WebSocket message, `body_bytes_max` one request body,
+    `request_timeout_s` how long a room may take to answer a request.
+    """
+
+    host: str
+    port: int
+    manager_address: str
+    public_folder: str | None = None
+    message_bytes_max: int = 1024 * 1024
+    body_bytes_max: int = 16 * 1024 * 1024
+    request_timeout_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class ManagerSettings:
+    """Of a hibernation manager.
+
+    `standbys` is the number of started room actors that wait for a room, `live_rooms_max` the
+    most rooms with a process on the node.
+    """
+
+    folder: str  # of the sockets, which only the owner may enter
+    redis_url: str
+    node_id: str
+    standbys: int = 2
+    live_rooms_max: int = 100
+
+    @property
+    def address(self) -> str:
+        """Where the manager listens."""
+        return f"{self.folder}/manager.sock"

@@ -1,0 +1,25 @@
+"""Building WebSocket frames. A server's frames are not masked (RFC 6455 section 5.1), so the same
+bytes serve every socket: a broadcast is built once."""
+
+from __future__ import annotations
+
+import struct
+
+_MEDIUM = struct.Struct("!BBH")
+_LARGE = struct.Struct("!BBQ")
+
+OPCODE_TEXT = 0x1
+OPCODE_BINARY = 0x2
+_FIN = 0x80
+_SMALL_MAX = 125
+_MEDIUM_MAX = 0xFFFF
+
+
+def build_frame(opcode: int, payload: bytes) -> bytes:
+    """One whole, final, unmasked frame."""
+    size = len(payload)
+    if size <= _SMALL_MAX:
+        return bytes((_FIN | opcode, size)) + payload
+    if size <= _MEDIUM_MAX:
+        return _MEDIUM.pack(_FIN | opcode, 126, size) + payload
+    return _LARGE.pack(_FIN | opcode, 127, size) + payload
