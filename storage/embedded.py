@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import quote
 
-from .embedded_process import ask, end, spawn, wait_until_ready
+from .embedded_process import ask, end, find_server, spawn, wait_until_ready
 from .folder_lock import FolderLock
 from .server_errors import EmbeddedServerFailed, FolderInUse
 
@@ -160,7 +160,9 @@ class EmbeddedServer:
             arguments += [f"--{name}", value]
         self._starter_pid = os.getpid()
         self._let_go = threading.Event()
-        self._process = spawn(arguments, log, self._lock.server_fileno, self._let_go)
+        self._process = spawn(
+            find_server(), arguments, log, (self._lock.server_fileno,), self._let_go
+        )
         atexit.register(self.stop)
         trouble = wait_until_ready(self._process, self._socket_path, self._limits.start_s)
         if trouble is not None:

@@ -38,16 +38,20 @@ def find_server() -> Path:
 
 
 def spawn(
-    arguments: list[str], log: Path, inherited_fd: int, let_go: threading.Event
+    server: Path,
+    arguments: list[str],
+    log: Path,
+    inherited_fds: tuple[int, ...],
+    let_go: threading.Event,
 ) -> subprocess.Popen[bytes]:
-    """Start the server from a thread of its own, which stays until `let_go`.
+    """Start `server` from a thread of its own, which stays until `let_go`.
 
     The kernel's "tell me when my parent ends" means the *thread* that started the child: a server
     started from a worker thread would end with that thread.
     """
     started: Future[subprocess.Popen[bytes]] = Future()
     command = [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid())]
-    command += [str(find_server()), *arguments]
+    command += [str(server), *arguments]
 
     def run() -> None:
         try:
@@ -57,7 +61,7 @@ def spawn(
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
-                    pass_fds=(inherited_fd,),
+                    pass_fds=inherited_fds,
                     start_new_session=True,  # Ctrl-C is for us: we stop the server in order
                 )
         except BaseException as error:
@@ -89,10 +93,12 @@ def wait_until_ready(
 
 
 def end(process: subprocess.Popen[bytes], socket_path: Path | None, step_s: float) -> None:
+    step_before_signals_s = step_s
     if process.poll() is None and socket_path is not None:
         with contextlib.suppress(OSError):  # it does not answer: the signals below do not ask
-            ask(socket_path, b"SHUTDOWN NOSAVE", step_s)
-        if _ended(process, step_s):
+            if ask(socket_path, b"SHUTDOWN NOSAVE", step_s).startswith(b"-"):
+                step_before_signals_s = 0.0  # refused: no use in waiting
+        if _ended(process, step_before_signals_s):
             return
     for number in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is None:

@@ -1,0 +1,52 @@
+"""Servers for the tests: one private Valkey a session, emptied for each test that asks for it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from parlour.storage.embedded import EmbeddedServer
+
+from .support.redis_process import RedisProcess
+from .support.requirements import require
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A running private Valkey, shared by the session: leave it running and as it was."""
+    with EmbeddedServer(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def valkey_url(valkey: EmbeddedServer) -> str:
+    """The URL of the session's Valkey with nothing in it."""
+    _empty(valkey.url)
+    return valkey.url
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """A running Redis from Debian's package, shared by the session."""
+    program = shutil.which("redis-server")
+    require(program, "redis-server is not installed (apt-get install redis-server)")
+    folder = tmp_path_factory.mktemp("redis")
+    arguments = ("--appendonly", "yes", "--appendfsync", "always")
+    with RedisProcess(Path(str(program)), folder, *arguments) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisProcess) -> str:
+    """The URL of the session's Redis with nothing in it."""
+    _empty(redis_server.url)
+    return redis_server.url
+
+
+def _empty(url: str) -> None:
+    with redis.Redis.from_url(url) as client:
+        client.flushall()
+        client.script_flush()
