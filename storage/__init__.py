@@ -1,1 +1,61 @@
-"""storage of Parlour."""
+"""Bytes and keys: the transactional key-value storage of one room, kept in Redis.
+
+Knows no room, no connection and no Ray. Read in this order: storage.py and operations.py (what a
+room calls), cache.py, flush.py and reading.py (how it works), backend.py and redis_backend.py with
+scripts/ (where it is kept), codec.py (values as bytes).
+"""
+
+from .backend import Backend, Claim
+from .codec import decode, encode
+from .embedded import EmbeddedServer
+from .errors import (
+    ClaimHeld,
+    DataCloneError,
+    DecodeError,
+    InvalidKey,
+    KeyTooLarge,
+    NotOwner,
+    StorageClosed,
+    StorageError,
+    StorageReset,
+    TooManyKeys,
+    TransactionBusy,
+    TransactionEnded,
+    ValueTooLarge,
+    WriteBufferFull,
+)
+from .limits import StorageLimits
+from .memory_backend import MemoryBackend
+from .redis_backend import RedisBackend
+from .redis_connection import RedisConnection
+from .storage import Storage, StorageSize
+from .transaction import Transaction
+
+__all__ = [
+    "Backend",
+    "Claim",
+    "ClaimHeld",
+    "DataCloneError",
+    "DecodeError",
+    "EmbeddedServer",
+    "InvalidKey",
+    "KeyTooLarge",
+    "MemoryBackend",
+    "NotOwner",
+    "RedisBackend",
+    "RedisConnection",
+    "Storage",
+    "StorageClosed",
+    "StorageError",
+    "StorageLimits",
+    "StorageReset",
+    "StorageSize",
+    "TooManyKeys",
+    "Transaction",
+    "TransactionBusy",
+    "TransactionEnded",
+    "ValueTooLarge",
+    "WriteBufferFull",
+    "decode",
+    "encode",
+]

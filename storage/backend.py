@@ -21,7 +21,7 @@ class ShardInfo(NamedTuple):
 
     shard: int
     first: str
-    count: int  # keys in it
+    key_count: int
     size_bytes: int  # of its keys and values
 
 

@@ -9,6 +9,7 @@ StorageError
  +-- DecodeError           stored bytes that are no value
  +-- WriteBufferFull       more written than flushing can keep up with
  +-- TransactionEnded      a transaction used after its end
+ +-- TransactionBusy       a transaction rolled back under one that runs inside it
  +-- StorageClosed         storage used after its room hibernated
  +-- StorageReset          storage used after a failed flush; the room starts over
  |    +-- NotOwner         the claim went to another owner
@@ -126,7 +127,7 @@ class DecodeError(StorageError):
 
 
 class WriteBufferFull(StorageError):
-    """Writes that are not durable yet take more memory than they may."""
+    """Writes that are not durable yet take as much memory as they may."""
 
     def __init__(self, size_bytes: int, size_bytes_max: int) -> None:
         super().__init__(size_bytes, size_bytes_max)
@@ -135,8 +136,8 @@ class WriteBufferFull(StorageError):
 
     def __str__(self) -> str:
         return (
-            f"{self.size_bytes:,} bytes would wait to be flushed, the most is "
-            f"{self.size_bytes_max:,}; await the writes, which waits while too much is pending"
+            f"{self.size_bytes:,} bytes wait to be flushed, the most is {self.size_bytes_max:,}; "
+            "await the writes: that waits while too much is pending"
         )
 
 
@@ -157,6 +158,16 @@ class TransactionEnded(StorageError):
         return (
             f"{self.operation}() on a transaction that is {self.state}; "
             "use a transaction only inside its `async with` block"
+        )
+
+
+class TransactionBusy(StorageError):
+    """A transaction cannot be rolled back while one inside it is still running."""
+
+    def __str__(self) -> str:
+        return (
+            "rollback() on a transaction with another one running inside it; "
+            "end the inner one first, by leaving its block or by its own rollback()"
         )
 
 

@@ -20,7 +20,7 @@ class StorageLimits:
         key_bytes_max: Longest key.
         value_bytes_max: Largest value of `put`.
         keys_per_call_max: Most keys or pairs in one get, put or delete.
-        large_value_bytes_max: Largest value of `put_large`.
+        large_value_bytes_max: Largest value of `put_large`; 64 MiB of bytes and their encoding.
         large_chunk_bytes: A large value is stored in pieces of this size.
         shard_fields_max: A shard with more fields is split. Small shards stay in the server's
             compact encoding (below its `hash-max-listpack-entries`) and are cheap to read whole.
@@ -35,7 +35,7 @@ class StorageLimits:
     key_bytes_max: int = 2048
     value_bytes_max: int = 128 * KIB
     keys_per_call_max: int = 128
-    large_value_bytes_max: int = 64 * MIB
+    large_value_bytes_max: int = 64 * MIB + KIB
     large_chunk_bytes: int = 1 * MIB
     shard_fields_max: int = 256
     shard_bytes_max: int = 1 * MIB

@@ -1,0 +1,227 @@
+"""Write coalescing: many writes, one flush on the wire, in order.
+
+Guarantees. Writes without an await between them are in one flush: it is sealed one turn of the
+event loop after its first write. A flush is committed whole or not at all. Flushes commit in the
+order they were sealed, one at a time; what is written meanwhile is the next one. A flush that
+fails for good ends the storage: nothing that was pending lands, and every later call raises.
+Not here: what a flush holds (cache.py), where keys go (index.py), how Redis is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Protocol
+from weakref import WeakSet
+
+from .backend import Backend, Batch, Claim, Committed, ShardWrites
+from .cache import Cache, Known
+from .errors import NotOwner, StorageClosed, StorageError, StorageReset
+from .index import ShardIndex
+from .limits import StorageLimits
+from .reading import Reader
+
+_log = logging.getLogger(__name__)
+
+
+class BeforeSeal(Protocol):
+    """Something that has a last thing to ask of the state before the next flush."""
+
+    def before_seal(self) -> None: ...
+
+
+class Flusher:
+    """Brings the writes of one space to its backend.
+
+    Attributes:
+        sealed: Number of the newest flush that is sealed.
+        durable: Every flush up to this number is in Redis.
+        gate: Number of the newest flush, sealed or being filled, with a write to be confirmed.
+        alarm_at_ms: The alarm as it stands after all writes.
+        before_seal: Called, if still referenced, when the next flush is sealed.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        claim: Claim,
+        cache: Cache,
+        index: ShardIndex,
+        limits: StorageLimits,
+        *,
+        progress: Callable[[], Mapping[str, int]] | None,
+        on_durable: Callable[[], None] | None,
+        on_failed: Callable[[StorageError], None] | None,
+    ) -> None:
+        self.sealed = self.durable = self.gate = claim.flush_number
+        self.alarm_at_ms = claim.alarm_at_ms
+        self.before_seal: WeakSet[BeforeSeal] = WeakSet()
+        self.reader = Reader(backend, claim.space, cache, index, limits, self.check_usable)
+        self._backend = backend
+        self._space, self._epoch = claim.space, claim.epoch
+        self._cache = cache
+        self._index = index
+        self._limits = limits
+        self._progress = progress
+        self._on_durable = on_durable
+        self._on_failed = on_failed
+        self._pending = False  # something is to be flushed and not sealed
+        self._alarm_changed = False
+        self._task: asyncio.Task[None] | None = None
+        self._landing: asyncio.Future[None] | None = None  # resolved at the next landing or end
+        self._closed = False  # no more calls, but what is pending is still flushed
+        self._ended: StorageError | None = None  # nothing is flushed any more
+
+    def check_usable(self) -> None:
+        """Raise what ended this storage, if something did.
+
+        Raises:
+            StorageReset: After a failed flush, or after `abandon`; `NotOwner` if that was why.
+            StorageClosed: After `close`.
+        """
+        if self._ended is not None:
+            raise type(self._ended)(*self._ended.args) from self._ended.__cause__
+        if self._closed:
+            raise StorageClosed(self._space)
+
+    def touched(self, *, confirm: bool) -> None:
+        """Note that something was written. `confirm`: nothing may leave before it is durable."""
+        self._pending = True
+        if confirm:
+            self.gate = self.sealed + 1
+        if self._landing is None:
+            self._landing = asyncio.get_running_loop().create_future()
+        if self._task is None:
+            # The task's first step is the next loop turn: that is where the flush is sealed.
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def set_alarm(self, at_ms: int | None, *, confirm: bool) -> None:
+        """Move the alarm, or delete it."""
+        self.alarm_at_ms = at_ms
+        self._alarm_changed = True
+        self.touched(confirm=confirm)
+
+    async def sync(self) -> None:
+        """Wait until everything written so far is durable."""
+        target = self.sealed + 1 if self._pending else self.sealed
+        while self._ended is None and self.durable < target:
+            await self._next_landing()
+        if self._ended is not None and self.durable < target:
+            self.check_usable()
+
+    async def below_dirty_limit(self) -> None:
+        """Wait while more is unflushed than `limits.dirty_bytes_max`."""
+        while self._cache.unflushed_bytes > self._limits.dirty_bytes_max:
+            await self._next_landing()
+            if self._ended is not None:
+                self.check_usable()
+
+    async def close(self) -> None:
+        """Refuse new calls, finish reads and flush what is pending."""
+        self._closed = True
+        await self.sync()
+        if self.reader.running:
+            await asyncio.wait(set(self.reader.running))
+
+    def abandon(self, problem: str) -> None:
+        """Drop what is pending and refuse use."""
+        if self._ended is None:
+            self._end(StorageReset(self._space, problem))
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _next_landing(self) -> None:
+        assert self._landing is not None
+        await asyncio.wait([self._landing])
+
+    async def _run(self) -> None:
+        try:
+            while self._pending and self._ended is None:
+                batch = self._seal()
+                # A later write must not show in an earlier read: reading.py, rule 2.
+                if self.reader.running:
+                    await asyncio.wait(set(self.reader.running))
+                self._landed(await self._backend.commit(batch))
+        except StorageError as error:
+            self._fail(error)
+        except Exception as error:
+            _log.exception("flush of %s failed", self._space)
+            self._fail(error)
+        finally:
+            self._task = None
+
+    def _seal(self) -> Batch:
+        for waiting in list(self.before_seal):
+            waiting.before_seal()
+        self.before_seal.clear()
+        entries, clear = self._cache.seal()
+        self.sealed += 1
+        self._pending = False
+        self.reader.landing = self._landing
+        batch = Batch(
+            space=self._space,
+            epoch=self._epoch,
+            flush_number=self.sealed,
+            clear=clear,
+            writes=self._by_shard(entries, clear),
+            merges=[] if clear else self._merges(),
+            alarm_changed=self._alarm_changed,
+            alarm_at_ms=self.alarm_at_ms,
+            progress=dict(self._progress()) if self._progress is not None else {},
+        )
+        self._alarm_changed = False
+        return batch
+
+    def _by_shard(self, entries: Mapping[str, Known], clear: bool) -> dict[int, ShardWrites]:
+        writes: dict[int, ShardWrites] = {}
+        for key, data in entries.items():
+            shard = None if clear else self._index.find(key)
+            if shard is None:
+                if data is None:
+                    continue  # there is nothing to delete
+                shard = self._index.next_shard
+            changes = writes.get(shard)
+            if changes is None:
+                changes = writes[shard] = ShardWrites()
+            if data is None:
+                changes.deletes.append(key)
+            else:
+                changes.sets[key] = data
+        return writes
+
+    def _merges(self) -> list[tuple[int, int]]:
+        return self._index.merges(self._limits.shard_fields_max, self._limits.shard_bytes_max)
+
+    def _landed(self, committed: Committed) -> None:
+        self._index.apply(committed)
+        self._cache.landed()
+        self.durable = committed.flush_number
+        self._resolve_landing()
+        if self._on_durable is not None:
+            self._on_durable()
+
+    def _resolve_landing(self) -> None:
+        landing, self._landing = self._landing, None
+        self.reader.landing = None
+        if self._pending and self._ended is None:
+            self._landing = asyncio.get_running_loop().create_future()
+        if landing is not None and not landing.done():
+            landing.set_result(None)
+
+    def _fail(self, error: Exception) -> None:
+        if self._ended is not None:
+            return
+        if isinstance(error, NotOwner):
+            ended: StorageError = error
+        else:
+            ended = StorageReset(self._space, f"a flush failed for good: {error}")
+            ended.__cause__ = error
+        self._end(ended)
+        if self._on_failed is not None:
+            self._on_failed(ended)
+
+    def _end(self, error: StorageError) -> None:
+        self._ended = error
+        self._pending = False
+        self._resolve_landing()

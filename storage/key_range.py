@@ -1,0 +1,103 @@
+"""Ranges of keys, as `list`, `keys` and `scan` take them. Pure.
+
+Keys order as strings, which for strings that encode is the order of their UTF-8 bytes. What
+storage keeps for itself (pieces of large values) lies above every key of a user.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+# The highest code point, which Unicode reserves for programs' own use: above any text.
+RESERVED = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """The keys low <= key < high, at most `limit` of them, from the top if `reverse`.
+
+    Attributes:
+        high: None if there is no bound above.
+        limit: None if there is no bound.
+    """
+
+    low: str
+    high: str | None
+    reverse: bool = False
+    limit: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        start: str | None,
+        start_after: str | None,
+        end: str | None,
+        prefix: str | None,
+        reverse: bool,
+        limit: int | None,
+    ) -> KeyRange:
+        """Build the range of a user's keys that these arguments describe.
+
+        Raises:
+            ValueError: If `start` and `start_after` are both given, or `limit` is not positive.
+            TypeError: If a bound is not a string or the limit not an integer.
+        """
+        bounds = {"start": start, "start_after": start_after, "end": end, "prefix": prefix}
+        for name, bound in bounds.items():
+            if bound is not None and not isinstance(bound, str):
+                raise TypeError(f"{name} must be a string, not {type(bound).__name__}")
+        if start is not None and start_after is not None:
+            raise ValueError("give start (which is included) or start_after (which is not)")
+        if limit is not None:
+            if not isinstance(limit, int) or isinstance(limit, bool):
+                raise TypeError(f"limit must be an integer, not {type(limit).__name__}")
+            if limit < 1:
+                raise ValueError(f"limit must be positive, not {limit}")
+        low = start if start is not None else ""
+        if start_after is not None:
+            low = start_after + "\0"  # the next string there is
+        high = RESERVED if end is None else min(end, RESERVED)
+        if prefix:
+            low = max(low, prefix)
+            above = successor(prefix)
+            high = high if above is None else min(high, above)
+        return cls(low, high, reverse, limit)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no key can be in it."""
+        return self.high is not None and self.low >= self.high
+
+    def holds(self, key: str) -> bool:
+        """Tell whether `key` is in the range."""
+        return self.low <= key and (self.high is None or key < self.high)
+
+    def between(self, low: str, high: str | None) -> KeyRange:
+        """Narrow the range to these bounds."""
+        if high is None or (self.high is not None and self.high < high):
+            high = self.high
+        return replace(self, low=max(low, self.low), high=high)
+
+    def beyond(self, part: KeyRange) -> KeyRange | None:
+        """Tell what is left when `part`, where reading begins, is done; None if nothing is."""
+        if self.reverse:
+            return None if part.low == self.low else replace(self, high=part.low)
+        return None if part.high == self.high else replace(self, low=part.high or "")
+
+    def select(self, keys: list[str]) -> list[str]:
+        """Put sorted keys of this range in its direction, cut to its limit."""
+        if self.reverse:
+            return keys[::-1] if self.limit is None else keys[: -self.limit - 1 : -1]
+        return keys if self.limit is None else keys[: self.limit]
+
+
+def successor(prefix: str) -> str | None:
+    """Find the first string above everything that starts with `prefix`; None if there is none."""
+    stem = prefix.rstrip(RESERVED)
+    if not stem:
+        return None
+    above = ord(stem[-1]) + 1
+    if 0xD800 <= above <= 0xDFFF:  # surrogates are no characters
+        above = 0xE000
+    return stem[:-1] + chr(above)

@@ -1,0 +1,365 @@
+"""The storage calls that a room makes, on its storage and inside a transaction alike.
+
+A write counts from its call on, awaited or not; awaiting it waits only while too much is not
+flushed yet. A read returns the state at its call. Both can be dropped without being awaited.
+Values are encoded when they are put; each get returns a fresh copy.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, TypeAlias, overload
+
+from . import large_values, listing
+from .awaitables import DONE, Ready
+from .cache import UNKNOWN, Known
+from .codec import encode
+from .deleted import deleted
+from .errors import InvalidKey, KeyTooLarge, TooManyKeys, ValueTooLarge
+from .key_range import RESERVED, KeyRange
+from .reading import AskedKeys
+from .space import Space
+from .view import View
+
+_Names: TypeAlias = list[str]  # inside the class `list` is the call
+
+
+class _Missing(enum.Enum):
+    MISSING = "missing"
+
+
+_MISSING = _Missing.MISSING
+
+
+class Operations(ABC):
+    """Keys with values, in the order of their UTF-8 bytes, and one alarm.
+
+    Keys are strings of at most 2,048 UTF-8 bytes; values are what `encode` takes, at most 131,072
+    bytes encoded; one call carries at most 128 keys or pairs. Every call raises `StorageReset`
+    after a flush has failed for good and `StorageClosed` once the room hibernates.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+
+    @abstractmethod
+    def _view(self, operation: str) -> View:
+        """Give what `operation` works on, or raise why it cannot."""
+
+    # Reading
+
+    @overload
+    def get(self, key: str, default: Any = None) -> Awaitable[Any]: ...
+    @overload
+    def get(self, key: Iterable[str]) -> Awaitable[dict[str, Any]]: ...
+
+    def get(self, key: str | Iterable[str], default: Any = None) -> Awaitable[Any]:
+        """Read one value, or `default`; or several: those that exist, in key order.
+
+        Raises:
+            DecodeError: If the stored bytes are no value.
+            TooManyKeys: If more than `keys_per_call_max` keys are given.
+        """
+        view = self._view("get")
+        if not isinstance(key, str):
+            return self._get_many(view, key)
+        data = view.lookup(key)
+        if data is None:
+            return Ready(default)
+        if data is not UNKNOWN:
+            return Ready(self._space.decode_known(key, data))
+        self._checked_key(key)
+        reader = self._space.reader
+        return reader.run(self._read_one(key, default, reader.ask_keys([key])))
+
+    async def _read_one(self, key: str, default: Any, asked: AskedKeys) -> Any:
+        data = (await self._space.reader.keys(asked))[key]
+        return default if data is None else self._decode_read(key, data)
+
+    def _get_many(self, view: View, keys: Iterable[str]) -> Awaitable[dict[str, Any]]:
+        known: dict[str, Known] = {}
+        unknown: list[str] = []
+        for key in self._checked_keys(keys):
+            data = view.lookup(key)
+            if data is UNKNOWN:
+                unknown.append(key)
+            else:
+                known[key] = data
+        if not unknown:
+            return Ready(
+                {
+                    key: self._space.decode_known(key, data)
+                    for key, data in sorted(known.items())
+                    if data is not None
+                }
+            )
+        reader = self._space.reader
+        return reader.run(self._read_many(known, reader.ask_keys(unknown)))
+
+    async def _read_many(self, known: dict[str, Known], asked: AskedKeys) -> dict[str, Any]:
+        found = await self._space.reader.keys(asked)
+        return {
+            key: self._decode_read(key, data)
+            if key in found
+            else self._space.decode_known(key, data)
+            for key, data in sorted({**known, **found}.items())
+            if data is not None
+        }
+
+    def _decode_read(self, key: str, data: bytes) -> Any:
+        value = self._space.decode(key, data, trusted=False)
+        self._space.cache.checked(key)
+        return value
+
+    def list(
+        self,
+        *,
+        start: str | None = None,
+        start_after: str | None = None,
+        end: str | None = None,
+        prefix: str | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> Awaitable[dict[str, Any]]:
+        """Read a range of keys with their values, in key order.
+
+        The range is `start` <= key < `end`, or `start_after` < key < `end`, and within `prefix`
+        if that is given. `reverse` goes downwards, and `limit` then counts from the upper end;
+        `start` and `end` keep their meaning. Without a limit all of the range is in memory at
+        once: see `scan`.
+        """
+        wanted = KeyRange.of(
+            start=start,
+            start_after=start_after,
+            end=end,
+            prefix=prefix,
+            reverse=reverse,
+            limit=limit,
+        )
+        return listing.list_values(self._space, self._view("list"), wanted)
+
+    def keys(
+        self,
+        *,
+        start: str | None = None,
+        start_after: str | None = None,
+        end: str | None = None,
+        prefix: str | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> Awaitable[_Names]:
+        """Read the keys of a range, as `list` does, without reading values."""
+        wanted = KeyRange.of(
+            start=start,
+            start_after=start_after,
+            end=end,
+            prefix=prefix,
+            reverse=reverse,
+            limit=limit,
+        )
+        return listing.list_names(self._space, self._view("keys"), wanted)
+
+    async def scan(
+        self,
+        *,
+        start: str | None = None,
+        start_after: str | None = None,
+        end: str | None = None,
+        prefix: str | None = None,
+        reverse: bool = False,
+        page: int = 128,
+    ) -> AsyncIterator[tuple[str, Any]]:
+        """Go through a range that may not fit memory: `async for key, value in storage.scan()`.
+
+        Reads `page` keys at a time. Each page is the state when it is read: what is written
+        meanwhile shows if it lies ahead.
+        """
+        left: KeyRange | None = KeyRange.of(
+            start=start,
+            start_after=start_after,
+            end=end,
+            prefix=prefix,
+            reverse=reverse,
+            limit=page,
+        )
+        while left is not None:
+            values = await listing.list_values(self._space, self._view("scan"), left, keep=False)
+            for item in values.items():
+                yield item
+            if len(values) < page:
+                return
+            last = next(reversed(values))
+            left = replace(left, high=last) if reverse else replace(left, low=last + "\0")
+
+    # Writing
+
+    @overload
+    def put(
+        self, key: str, value: object, *, allow_unconfirmed: bool = False
+    ) -> Awaitable[None]: ...
+    @overload
+    def put(
+        self, key: Mapping[str, object], *, allow_unconfirmed: bool = False
+    ) -> Awaitable[None]: ...
+
+    def put(
+        self,
+        key: str | Mapping[str, object],
+        value: object = _MISSING,
+        *,
+        allow_unconfirmed: bool = False,
+    ) -> Awaitable[None]:
+        """Store one value, or all pairs of a mapping: all of them or, if one is refused, none.
+
+        With `allow_unconfirmed` messages may leave the room before this write is durable.
+
+        Raises:
+            KeyTooLarge: If a key exceeds `key_bytes_max`.
+            ValueTooLarge: If an encoded value exceeds `value_bytes_max`.
+            TooManyKeys: If more than `keys_per_call_max` pairs are given.
+            DataCloneError: If a value, or something in it, is of a type that is not storable.
+            WriteBufferFull: If `unflushed_bytes_max` are pending already.
+        """
+        view = self._view("put")
+        entries: dict[str, Known]
+        if isinstance(key, str):
+            if value is _MISSING:
+                raise TypeError("put() needs a value: put(key, value), or put({key: value, ...})")
+            entries = {key: self._encode(key, value)}
+        else:
+            if value is not _MISSING:
+                raise TypeError("put() takes a key and a value, or one mapping of keys to values")
+            if len(key) > self._space.limits.keys_per_call_max:
+                raise TooManyKeys(len(key), self._space.limits.keys_per_call_max)
+            entries = {name: self._encode(name, one) for name, one in key.items()}
+            if not entries:
+                return DONE
+        view.write(entries, confirm=not allow_unconfirmed)
+        return self._space.written()
+
+    @overload
+    def delete(self, key: str, *, allow_unconfirmed: bool = False) -> Awaitable[bool]: ...
+    @overload
+    def delete(self, key: Iterable[str], *, allow_unconfirmed: bool = False) -> Awaitable[int]: ...
+
+    def delete(
+        self, key: str | Iterable[str], *, allow_unconfirmed: bool = False
+    ) -> Awaitable[bool] | Awaitable[int]:
+        """Delete one key, or several. Awaited: whether it existed, or how many did.
+
+        The delete counts at once; only what it returns may need a read.
+        """
+        view = self._view("delete")
+        keys = [self._checked_key(key)] if isinstance(key, str) else self._checked_keys(key)
+        before = {name: view.lookup(name) for name in keys}
+        entries: dict[str, Known] = {
+            name: None for name, found in before.items() if found is not None
+        }
+        if entries:
+            view.write(entries, confirm=not allow_unconfirmed)
+        return deleted(self._space, before, bool if isinstance(key, str) else int)
+
+    def delete_all(self, *, allow_unconfirmed: bool = False) -> Awaitable[None]:
+        """Delete every key, large values and the alarm, in the order of the other writes."""
+        self._view("delete_all").clear(confirm=not allow_unconfirmed)
+        return DONE
+
+    # Large values
+
+    def put_large(
+        self, key: str, value: object, *, allow_unconfirmed: bool = False
+    ) -> Awaitable[None]:
+        """Store a value of up to 64 MiB encoded: split over several keys, whole or not at all.
+
+        Large values have names of their own: `get`, `delete` and `list` do not see them, and a
+        key of the same name is another thing. `size` counts their pieces.
+
+        Raises:
+            ValueTooLarge: If the encoded value exceeds `large_value_bytes_max`.
+            DataCloneError, KeyTooLarge, WriteBufferFull: As in `put`.
+        """
+        view = self._view("put_large")
+        self._checked_key(key)
+        large_values.put_large(self._space, view, key, value, confirm=not allow_unconfirmed)
+        return self._space.written()
+
+    def get_large(self, key: str, default: Any = None) -> Awaitable[Any]:
+        """Read what `put_large` stored, or `default`."""
+        view = self._view("get_large")
+        return large_values.get_large(self._space, view, self._checked_key(key), default)
+
+    def delete_large(self, key: str, *, allow_unconfirmed: bool = False) -> Awaitable[bool]:
+        """Delete a large value. Awaited: whether it existed."""
+        view = self._view("delete_large")
+        self._checked_key(key)
+        return large_values.delete_large(self._space, view, key, confirm=not allow_unconfirmed)
+
+    # The alarm
+
+    def get_alarm(self) -> Awaitable[datetime | None]:
+        """Read when the alarm is due, in UTC; None if there is none."""
+        at_ms = self._view("get_alarm").alarm_at_ms
+        return Ready(None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC))
+
+    def set_alarm(
+        self, when: datetime | float, *, allow_unconfirmed: bool = False
+    ) -> Awaitable[None]:
+        """Set the room's one alarm, in place of any other; a time that has passed is due at once.
+
+        `when` is a datetime (one without a time zone is local time) or seconds since the epoch.
+        Milliseconds count.
+
+        Raises:
+            ValueError: If it is not after the epoch.
+        """
+        seconds = when.timestamp() if isinstance(when, datetime) else when
+        if not seconds > 0:
+            raise ValueError(f"set_alarm() takes a time after 1970, not {when!r}")
+        view = self._view("set_alarm")
+        view.set_alarm(round(seconds * 1000), confirm=not allow_unconfirmed)
+        return DONE
+
+    def delete_alarm(self, *, allow_unconfirmed: bool = False) -> Awaitable[None]:
+        """Delete the alarm, if there is one."""
+        self._view("delete_alarm").set_alarm(None, confirm=not allow_unconfirmed)
+        return DONE
+
+    # What is allowed
+
+    def _encode(self, key: str, value: object) -> bytes:
+        self._checked_key(key)
+        data = encode(value)
+        if len(data) > self._space.limits.value_bytes_max:
+            advice = "split it over several keys, or use put_large"
+            raise ValueTooLarge(key, len(data), self._space.limits.value_bytes_max, advice)
+        return data
+
+    def _checked_keys(self, keys: Iterable[str]) -> _Names:
+        checked = [self._checked_key(key) for key in dict.fromkeys(keys)]
+        if len(checked) > self._space.limits.keys_per_call_max:
+            raise TooManyKeys(len(checked), self._space.limits.keys_per_call_max)
+        return checked
+
+    def _checked_key(self, key: str) -> str:
+        """Return `key` if it can be stored.
+
+        Raises:
+            InvalidKey, KeyTooLarge: If it cannot.
+        """
+        if not isinstance(key, str):
+            raise InvalidKey(key, f"is {type(key).__name__}, keys are strings; use str(key)")
+        size_bytes = len(key)
+        if not key.isascii():
+            if key[0] == RESERVED:
+                raise InvalidKey(key, "starts with U+10FFFF, which storage keeps for itself")
+            try:
+                size_bytes = len(key.encode())
+            except UnicodeEncodeError:
+                raise InvalidKey(key, "holds half a surrogate pair, which is no text") from None
+        if size_bytes > self._space.limits.key_bytes_max:
+            raise KeyTooLarge(key, size_bytes, self._space.limits.key_bytes_max)
+        return key

@@ -1,0 +1,218 @@
+"""Spaces in Redis: the `Backend` over hashes and three scripts.
+
+See keys.py for the names of the keys and scripts/ for what is in them. Everything that is asked
+may be asked twice: a claim counts up once more, a flush is recognised by its number, reads are
+reads. So the connection repeats what a lost connection leaves unanswered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from . import keys
+from .backend import Batch, Claim, Committed, ShardInfo
+from .errors import ClaimHeld, DecodeError, NotOwner
+from .limits import StorageLimits
+from .redis_commands import Argument, Reply
+from .redis_connection import RedisClient
+
+T = TypeVar("T")
+
+_ENTRY = struct.Struct(">II")  # an index entry: count, bytes; then the first key
+_APPLIED_BEFORE, _NOT_OWNER = 1, 2  # answers of commit.lua
+
+
+class RedisBackend:
+    """A `Backend` over one connection, which it closes when it is closed."""
+
+    def __init__(self, connection: RedisClient, *, limits: StorageLimits | None = None) -> None:
+        self._connection = connection
+        self._limits = limits or StorageLimits()
+        self._claim = connection.script("claim")
+        self._commit = connection.script("commit")
+        self._release = connection.script("release")
+
+    async def claim(
+        self, space: str, *, owner: str, address: str, takeover_epoch: int | None = None
+    ) -> Claim:
+        """Become the only writer of `space`. See `Backend.claim`."""
+        keys.check_space(space)
+        takeover = "" if takeover_epoch is None else takeover_epoch
+        granted, *answer = await self._claim(
+            [keys.metadata_key(space), keys.index_key(space)],
+            [owner, address, takeover, self._limits.claim_bytes_max],
+            repeat=True,
+        )
+        if not granted:
+            raise ClaimHeld(answer[0].decode(), answer[1].decode(), answer[2])
+        return _claim(space, owner, *answer)
+
+    async def release(self, space: str, *, epoch: int) -> None:
+        """Give the claim back. See `Backend.release`."""
+        await self._release([keys.metadata_key(space)], [epoch], repeat=True)
+
+    async def commit(self, batch: Batch) -> Committed:
+        """Apply one flush. See `Backend.commit`."""
+        answer = await self._commit(
+            [keys.metadata_key(batch.space), keys.index_key(batch.space)],
+            self._commit_arguments(batch),
+            repeat=True,
+        )
+        if answer[0] == _NOT_OWNER:
+            raise NotOwner(batch.space, batch.epoch, answer[1])
+        _, next_shard, alarm, entries, removed, whole = answer
+        return Committed(
+            flush_number=batch.flush_number,
+            shards=_shards(entries),
+            removed=removed,
+            next_shard=next_shard,
+            whole_index=bool(whole),
+            alarm_at_ms=int(alarm) if alarm else None,
+        )
+
+    async def lease_alive(self, owner: str) -> bool:
+        """Tell whether the process `owner` still renews its lease. See `Backend.lease_alive`."""
+        name = keys.lease_key(owner)
+        return bool(await self._connection.execute("EXISTS", name, repeat=True, key=name))
+
+    def read_fields(
+        self, space: str, wanted: Mapping[int, Sequence[str]]
+    ) -> Awaitable[dict[str, bytes | None]]:
+        """Read keys, given by shard. See `Backend.read_fields`."""
+        replies = [self._read("HMGET", space, shard, *names) for shard, names in wanted.items()]
+        names = [name for shard_names in wanted.values() for name in shard_names]
+        return _Replies(
+            replies,
+            lambda answers: dict(
+                zip(names, (data for answer in answers for data in answer), strict=True)
+            ),
+        )
+
+    def read_shards(
+        self, space: str, shards: Sequence[int]
+    ) -> Awaitable[dict[int, dict[str, bytes]]]:
+        """Read whole shards. See `Backend.read_shards`."""
+        replies = [self._read("HGETALL", space, shard) for shard in shards]
+        return _Replies(
+            replies,
+            lambda answers: {
+                shard: _values(answer) for shard, answer in zip(shards, answers, strict=True)
+            },
+        )
+
+    def read_shard_keys(self, space: str, shards: Sequence[int]) -> Awaitable[dict[int, list[str]]]:
+        """Read the keys of shards. See `Backend.read_shard_keys`."""
+        replies = [self._read("HKEYS", space, shard) for shard in shards]
+        return _Replies(
+            replies,
+            lambda answers: {
+                shard: [_text(name) for name in answer]
+                for shard, answer in zip(shards, answers, strict=True)
+            },
+        )
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._connection.close()
+
+    def _read(self, command: str, space: str, shard: int, *names: str) -> Reply:
+        key = keys.shard_key(space, shard)
+        return self._connection.execute(command, key, *names, repeat=True, key=key)
+
+    def _commit_arguments(self, batch: Batch) -> list[Argument]:
+        """Build the arguments in the order that commit.lua tells."""
+        alarm: Argument = ""
+        if batch.alarm_changed:
+            alarm = "-" if batch.alarm_at_ms is None else batch.alarm_at_ms
+        arguments: list[Argument] = [
+            batch.epoch,
+            batch.flush_number,
+            self._limits.shard_fields_max,
+            self._limits.shard_bytes_max,
+            int(batch.clear),
+            alarm,
+            len(batch.progress),
+            len(batch.merges),
+            len(batch.writes),
+        ]
+        for progress in batch.progress.items():
+            arguments += progress
+        for merge in batch.merges:
+            arguments += merge
+        for shard, writes in batch.writes.items():
+            arguments += (shard, len(writes.sets), len(writes.deletes))
+            for entry in writes.sets.items():
+                arguments += entry
+            arguments += writes.deletes
+        return arguments
+
+
+class _Replies(Awaitable[T], Generic[T]):
+    """The replies to commands that are on their way, put together when they are awaited."""
+
+    __slots__ = ("_build", "_replies")
+
+    def __init__(self, replies: list[Reply], build: Callable[[list[Any]], T]) -> None:
+        self._replies = replies
+        self._build = build
+
+    def __await__(self) -> Generator[Any, None, T]:
+        if len(self._replies) == 1:
+            return self._build([(yield from self._replies[0].__await__())])
+        if not self._replies:
+            return self._build([])
+        return self._build((yield from asyncio.gather(*self._replies).__await__()))
+
+
+def _claim(
+    space: str,
+    owner: str,
+    metadata: list[bytes],
+    index: list[bytes],
+    shards: list[list[bytes]] | None = None,
+) -> Claim:
+    fields = {name.decode(): value for name, value in _pairs(metadata)}
+    values = None
+    if shards is not None:
+        values = {name: data for shard in shards for name, data in _values(shard).items()}
+    return Claim(
+        space=space,
+        owner=owner,
+        epoch=int(fields[keys.EPOCH]),
+        flush_number=int(fields.get(keys.FLUSH_NUMBER, 0)),
+        progress={
+            name.removeprefix(keys.PROGRESS): int(value)
+            for name, value in fields.items()
+            if name.startswith(keys.PROGRESS)
+        },
+        alarm_at_ms=int(fields[keys.ALARM_AT_MS]) if keys.ALARM_AT_MS in fields else None,
+        next_shard=int(fields.get(keys.NEXT_SHARD, 0)),
+        shards=_shards(index),
+        values=values,
+    )
+
+
+def _shards(entries: list[bytes]) -> list[ShardInfo]:
+    return [
+        ShardInfo(int(shard), _text(packed[_ENTRY.size :]), *_ENTRY.unpack_from(packed))
+        for shard, packed in _pairs(entries)
+    ]
+
+
+def _values(flat: list[bytes]) -> dict[str, bytes]:
+    return {_text(name): data for name, data in _pairs(flat)}
+
+
+def _pairs(flat: list[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    items = iter(flat)
+    return zip(items, items, strict=True)
+
+
+def _text(name: bytes) -> str:
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        raise DecodeError(f"a shard holds the field {name[:80]!r}, which is no UTF-8") from None

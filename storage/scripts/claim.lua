@@ -1,0 +1,43 @@
+-- Become the only writer of a space: one round trip, and the first reads are answered with it.
+--
+-- KEYS  1 metadata   2 index
+-- ARGV  1 owner   2 address   3 takeover epoch, or ''   4 bring all values up to this many bytes
+--
+-- Metadata fields: e epoch, o owner, a address, f last flush, t alarm in ms, n next shard,
+-- p:<gateway> progress. Index: shard -> count and bytes (big-endian 32 bits each), first key.
+-- Shards: the metadata's name with its last letter replaced by s:<shard>.
+--
+-- Granted: {1, metadata, index, shard by shard its keys and values, or nothing if it is too much}
+-- Refused: {0, owner, address, epoch}
+local metadata, index = KEYS[1], KEYS[2]
+local shard_prefix = string.sub(metadata, 1, -2) .. 's:'
+local bytes_max = tonumber(ARGV[4])
+
+-- Above this many shards the sum of their sizes is not worth taking: no such space is small.
+local SHARDS_MAX = 64
+
+local held = redis.call('HMGET', metadata, 'o', 'a', 'e')
+if held[1] and held[1] ~= ARGV[1] and held[3] ~= ARGV[3] then
+    return {0, held[1], held[2] or '', tonumber(held[3])}
+end
+redis.call('HINCRBY', metadata, 'e', 1)
+redis.call('HSET', metadata, 'o', ARGV[1], 'a', ARGV[2])
+
+local entries = redis.call('HGETALL', index)
+local granted = {1, redis.call('HGETALL', metadata), entries}
+if #entries > 2 * SHARDS_MAX then
+    return granted
+end
+local bytes = 0
+for i = 2, #entries, 2 do
+    local _, shard_bytes = struct.unpack('>I4I4', entries[i])
+    bytes = bytes + shard_bytes
+end
+if bytes <= bytes_max then
+    local shards = {}
+    for i = 1, #entries, 2 do
+        shards[#shards + 1] = redis.call('HGETALL', shard_prefix .. entries[i])
+    end
+    granted[4] = shards
+end
+return granted

@@ -1,0 +1,107 @@
+"""A claimed space: cache, index, reads and flushes put together, and the view of all its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from typing import Any
+
+from .awaitables import DONE
+from .backend import Backend, Claim
+from .cache import Cache, Found, Known
+from .codec import decode
+from .errors import DecodeError, StorageError, WriteBufferFull
+from .flush import Flusher
+from .index import ShardIndex
+from .limits import StorageLimits
+
+
+class Space:
+    """The storage of one room in encoded form: a `View` that flushes what is written to it."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        claim: Claim,
+        limits: StorageLimits,
+        *,
+        progress: Callable[[], Mapping[str, int]] | None,
+        on_durable: Callable[[], None] | None,
+        on_failed: Callable[[StorageError], None] | None,
+    ) -> None:
+        self.name = claim.space
+        self.limits = limits
+        self.cache = Cache(limits.cache_bytes_max, claim.values)
+        self.index = ShardIndex(claim.shards, claim.next_shard)
+        self.flusher = Flusher(
+            backend,
+            claim,
+            self.cache,
+            self.index,
+            limits,
+            progress=progress,
+            on_durable=on_durable,
+            on_failed=on_failed,
+        )
+        self.reader = self.flusher.reader
+        self.lookup: Callable[[str], Found] = self.cache.lookup
+
+    @property
+    def alarm_at_ms(self) -> int | None:
+        return self.flusher.alarm_at_ms
+
+    def overlay(self, low: str, high: str | None) -> tuple[dict[str, Known], bool]:
+        return self.cache.unflushed(low, high), False
+
+    def write(self, entries: Mapping[str, Known], *, confirm: bool) -> None:
+        cache = self.cache
+        if cache.unflushed_bytes > self.limits.unflushed_bytes_max:
+            raise WriteBufferFull(cache.unflushed_bytes, self.limits.unflushed_bytes_max)
+        for key, data in entries.items():
+            cache.write(key, data)
+        self.flusher.touched(confirm=confirm)
+
+    def clear(self, *, confirm: bool) -> None:
+        self.cache.clear()
+        self.flusher.set_alarm(None, confirm=confirm)
+
+    def set_alarm(self, at_ms: int | None, *, confirm: bool) -> None:
+        self.flusher.set_alarm(at_ms, confirm=confirm)
+
+    def written(self) -> Awaitable[None]:
+        """Make what a write returns: something that waits while too much is unflushed."""
+        if self.cache.unflushed_bytes <= self.limits.dirty_bytes_max:
+            return DONE
+        return _Pressure(self.flusher)
+
+    def decode(self, key: str, data: bytes, *, trusted: bool) -> Any:
+        """Decode what is stored at `key`. `trusted`: this process has encoded or decoded it.
+
+        Raises:
+            DecodeError: If it is not an encoded value; names the key.
+        """
+        try:
+            return decode(data, trusted=trusted)
+        except DecodeError as error:
+            error.key = key
+            raise
+
+    def decode_known(self, key: str, data: bytes) -> Any:
+        """Decode what a lookup of `key` found."""
+        cache = self.cache
+        if cache.trusted(key):
+            return self.decode(key, data, trusted=True)
+        value = self.decode(key, data, trusted=False)
+        cache.checked(key)
+        return value
+
+
+class _Pressure(Awaitable[None]):
+    """Awaiting it waits until less is unflushed; dropping it is fine."""
+
+    __slots__ = ("_flusher",)
+
+    def __init__(self, flusher: Flusher) -> None:
+        self._flusher = flusher
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self._flusher.below_dirty_limit().__await__()

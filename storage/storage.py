@@ -1,0 +1,138 @@
+"""The storage of one room: what it sees as `self.storage`, and what its room actor watches.
+
+Guarantees. A read sees every earlier write. Writes without an await between them are applied
+whole or not at all, and in order. `sync`, and the numbers `gate` and `durable`, tell what is
+durable. After a flush that failed for good nothing lands any more and every call raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from .backend import Backend, Claim
+from .errors import StorageError
+from .limits import StorageLimits
+from .operations import Operations
+from .space import Space
+from .transaction import Transaction, innermost
+from .view import View
+
+
+class StorageSize(NamedTuple):
+    """How much a room stores; a large value counts as one key per piece and one more."""
+
+    keys: int
+    size_bytes: int
+
+
+class Storage(Operations):
+    """The storage of one room, by right of a claim. In the running event loop, not thread-safe."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        claim: Claim,
+        *,
+        limits: StorageLimits | None = None,
+        progress: Callable[[], Mapping[str, int]] | None = None,
+        on_durable: Callable[[], None] | None = None,
+        on_failed: Callable[[StorageError], None] | None = None,
+    ) -> None:
+        """Take over a claimed space.
+
+        `progress` is called when a flush is sealed, and what it returns is recorded with it
+        (gateway id -> event number; a negative number forgets the gateway). `on_durable` is
+        called whenever `durable` grew, `on_failed` once, when a flush has failed for good.
+        """
+        super().__init__(
+            Space(
+                backend,
+                claim,
+                limits or StorageLimits(),
+                progress=progress,
+                on_durable=on_durable,
+                on_failed=on_failed,
+            )
+        )
+        self._transactions_open = 0
+        self._one_transaction = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        space = self._space
+        return (
+            f"<Storage {space.name!r}: {space.index.key_count} keys, flush {self.durable} durable, "
+            f"gate {self.gate}, {space.cache!r}>"
+        )
+
+    # For the room
+
+    def transaction(self) -> Transaction:
+        """Start a transaction: `async with storage.transaction() as txn:`. See `Transaction`."""
+        self._space.flusher.check_usable()
+        return Transaction(self, None)
+
+    async def sync(self) -> None:
+        """Wait until everything written so far is durable.
+
+        Raises:
+            StorageReset: If that failed; `NotOwner` if another owner has taken over.
+        """
+        await self._space.flusher.sync()
+
+    async def size(self) -> StorageSize:
+        """Tell the number of keys and the bytes of keys and encoded values, after a `sync`."""
+        await self.sync()
+        self._space.flusher.check_usable()
+        return StorageSize(self._space.index.key_count, self._space.index.size_bytes)
+
+    # For the room actor
+
+    @property
+    def gate(self) -> int:
+        """Number of the newest flush, sealed or not, that carries a write to be confirmed.
+
+        What leaves the room waits until `durable` is not below what `gate` was when it was sent.
+        """
+        return self._space.flusher.gate
+
+    @property
+    def durable(self) -> int:
+        """Every flush up to this number is durable."""
+        return self._space.flusher.durable
+
+    @property
+    def reads_pending(self) -> int:
+        """What keeps the input gate shut: reads from Redis in flight, and an open transaction."""
+        return len(self._space.reader.running) + self._transactions_open
+
+    async def close(self) -> None:
+        """Refuse new calls, then flush what is pending.
+
+        Raises:
+            StorageReset: If that failed.
+        """
+        await self._space.flusher.close()
+
+    def abandon(self) -> None:
+        """Drop what is not durable and refuse use: the room starts over."""
+        self._space.flusher.abandon("the room starts over from what is durable")
+
+    async def begin_transaction(self) -> None:
+        """Wait for the turn of an outermost transaction."""
+        await self._one_transaction.acquire()
+        self._transactions_open += 1
+
+    def end_transaction(self) -> None:
+        """Let the next outermost transaction begin."""
+        self._transactions_open -= 1
+        self._one_transaction.release()
+
+    def _view(self, operation: str) -> View:
+        self._space.flusher.check_usable()
+        if self._transactions_open:
+            transaction = innermost(self)
+            if transaction is not None:
+                return transaction._view(operation)
+        return self._space

@@ -1,0 +1,202 @@
+"""Transactions: writes that are buffered over a state of the keys and take effect together.
+
+Guarantees. Nothing that is written in a transaction shows outside before its end. At the end all
+of it is written in one step, so in one flush; after an exception or `rollback` nothing is.
+Transactions of a room run one after another; one inside another is part of it.
+Not here: locking out other events of the room, which is the room actor's input gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from .cache import UNKNOWN, Found, Known
+from .errors import TransactionBusy, TransactionEnded, WriteBufferFull
+from .operations import Operations
+from .view import View
+
+if TYPE_CHECKING:
+    from .storage import Storage
+
+# The innermost transaction of the running task; tasks that it starts inherit it.
+_innermost: ContextVar[Transaction | None] = ContextVar("parlour.transaction", default=None)
+
+
+class Buffer:
+    """A `View`: writes that lie over a parent's state until they are passed on to it."""
+
+    def __init__(self, parent: View, bytes_max: int) -> None:
+        self._parent = parent
+        self._bytes_max = bytes_max
+        self._size_bytes = 0
+        self._entries: dict[str, Known] = {}
+        self._cleared = False
+        self._alarm_changed = False
+        self._alarm_at_ms: int | None = None
+        self._confirm = False  # some write of it must be confirmed
+        self._changed = False
+
+    @property
+    def alarm_at_ms(self) -> int | None:
+        return self._alarm_at_ms if self._alarm_changed else self._parent.alarm_at_ms
+
+    def lookup(self, key: str) -> Found:
+        found: Found = self._entries.get(key, UNKNOWN)
+        if found is not UNKNOWN:
+            return found
+        return None if self._cleared else self._parent.lookup(key)
+
+    def overlay(self, low: str, high: str | None) -> tuple[dict[str, Known], bool]:
+        merged, hides_all = ({}, True) if self._cleared else self._parent.overlay(low, high)
+        for key, data in self._entries.items():
+            if low <= key and (high is None or key < high):
+                merged[key] = data
+        return merged, hides_all
+
+    def write(self, entries: Mapping[str, Known], *, confirm: bool) -> None:
+        if self._size_bytes > self._bytes_max:
+            raise WriteBufferFull(self._size_bytes, self._bytes_max)
+        self._size_bytes += sum(len(key) + len(data or b"") for key, data in entries.items())
+        self._entries.update(entries)
+        self._note(confirm)
+
+    def clear(self, *, confirm: bool) -> None:
+        self._entries.clear()
+        self._cleared = True
+        self.set_alarm(None, confirm=confirm)
+
+    def set_alarm(self, at_ms: int | None, *, confirm: bool) -> None:
+        self._alarm_changed, self._alarm_at_ms = True, at_ms
+        self._note(confirm)
+
+    def pass_on(self) -> None:
+        """Write everything to the parent, in one step."""
+        if not self._changed:
+            return
+        if self._cleared:
+            self._parent.clear(confirm=self._confirm)
+        if self._entries:
+            self._parent.write(self._entries, confirm=self._confirm)
+        if self._alarm_changed:
+            self._parent.set_alarm(self._alarm_at_ms, confirm=self._confirm)
+
+    def _note(self, confirm: bool) -> None:
+        self._changed = True
+        self._confirm = self._confirm or confirm
+
+
+class Transaction(Operations):
+    """`async with storage.transaction() as txn:` commits at the end of the block.
+
+    An exception that leaves the block undoes it and goes on; `txn.rollback()` undoes it without
+    one. Calls on the storage itself, made inside the block by the same task or by tasks started
+    there, belong to the transaction as well. Other tasks of the room do not see its writes before
+    it commits; what they write meanwhile shows in its reads. Entering waits until the transaction
+    of any other task of the room has ended, so do not await such a task inside. In a block of its
+    own a transaction nests: its commit becomes part of the outer one.
+
+    The end of the block waits as `put` does, not for durability.
+    """
+
+    def __init__(self, storage: Storage, outer: Transaction | None) -> None:
+        super().__init__(storage._space)
+        self._storage = storage
+        self._outer = outer  # the one that this is a part of
+        self._previous: Transaction | None = None  # innermost of this task before
+        self._state = "not started"
+        self._inner_count = 0
+        self._buffer: Buffer | None = None
+
+    def __repr__(self) -> str:
+        return f"<Transaction on {self._space.name!r}, {self._state}>"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes calls: entered, not rolled back, not at its end."""
+        return self._state == "open"
+
+    def rollback(self) -> None:
+        """Undo everything; later calls on it raise `TransactionEnded`. Repeating it is fine.
+
+        Raises:
+            TransactionBusy: If a transaction inside this one is still running.
+            TransactionEnded: If it has committed.
+        """
+        if self._state == "rolled back":
+            return
+        self._open_buffer("rollback")
+        if self._inner_count:
+            raise TransactionBusy
+        self._end("rolled back")
+
+    def transaction(self) -> Transaction:
+        """Start a transaction inside this one."""
+        self._open_buffer("transaction")
+        return Transaction(self._storage, self)
+
+    async def __aenter__(self) -> Self:
+        if self._state != "not started":
+            raise TransactionEnded("async with", self._state)
+        if self._outer is None:
+            self._outer = innermost(self._storage)
+        if self._outer is None:
+            await self._storage.begin_transaction()
+            parent: View = self._space
+        else:
+            parent = self._outer._view("transaction")
+            self._outer._inner_count += 1
+        self._buffer = Buffer(parent, self._space.limits.unflushed_bytes_max)
+        self._state = "open"
+        self._previous = _innermost.get()
+        _innermost.set(self)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        _innermost.set(self._previous)
+        if self.is_open:
+            try:
+                if error is None:
+                    self._commit()
+            finally:
+                self._end("committed" if error is None else "rolled back")
+        if error is None and self._outer is None:
+            await self._space.written()
+
+    def _commit(self) -> None:
+        buffer = self._open_buffer("commit")
+        if self._outer is not None:
+            self._outer._view("commit")  # raises if the outer one is over
+        buffer.pass_on()
+
+    def _end(self, state: str) -> None:
+        self._state = state
+        self._buffer = None
+        if self._outer is None:
+            self._storage.end_transaction()
+        else:
+            self._outer._inner_count -= 1
+
+    def _view(self, operation: str) -> View:
+        return self._open_buffer(operation)
+
+    def _open_buffer(self, operation: str) -> Buffer:
+        self._space.flusher.check_usable()
+        if not self.is_open or self._buffer is None:
+            raise TransactionEnded(operation, self._state)
+        return self._buffer
+
+
+def innermost(storage: Storage) -> Transaction | None:
+    """Find the innermost open transaction on `storage` that the running task is inside of."""
+    found = _innermost.get()
+    while found is not None and not (found._storage is storage and found.is_open):
+        found = found._previous
+    return found

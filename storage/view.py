@@ -1,0 +1,37 @@
+"""What the storage calls work on: a space itself, or a transaction's buffer over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from .cache import Found, Known
+
+
+class View(Protocol):
+    """A state of the keys that shows earlier writes and takes new ones. Nothing here waits."""
+
+    @property
+    def alarm_at_ms(self) -> int | None:
+        """The alarm, in milliseconds since the epoch."""
+        ...
+
+    def lookup(self, key: str) -> Found:
+        """Tell the encoded value, None if there is no such key, or UNKNOWN."""
+        ...
+
+    def overlay(self, low: str, high: str | None) -> tuple[dict[str, Known], bool]:
+        """Copy what lies over Redis with low <= key < high; tell whether it hides all of Redis."""
+        ...
+
+    def write(self, entries: Mapping[str, Known], *, confirm: bool) -> None:
+        """Set keys, or delete those with None. `confirm`: nothing leaves before it is durable."""
+        ...
+
+    def clear(self, *, confirm: bool) -> None:
+        """Delete all keys and the alarm."""
+        ...
+
+    def set_alarm(self, at_ms: int | None, *, confirm: bool) -> None:
+        """Move the alarm, or delete it."""
+        ...
