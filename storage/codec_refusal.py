@@ -1,0 +1,108 @@
+"""What a value is refused for, and where it sits: looked for only after encoding has failed.
+
+`NotStorable` is raised deep inside the encoder, which knows the object but not the way to it.
+`refusal` walks the value until it meets that object and builds the `DataCloneError` that names
+the path, the type and what to store instead. The walk keeps its own stack and remembers what it
+has seen: cycles and deep nesting end it no later than the value's last object.
+
+Paths read like Python: `messages[3].author`, `['first name']`, `.keys()[0]` for a dict's first
+key, `{}` for some element of a set, `.args[0]` for what an exception carries. The value itself is
+`value`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Iterator
+from datetime import datetime, time
+from typing import Any, Final
+
+from .codec_exceptions import exception_args
+from .errors import DataCloneError
+
+_PLAIN_DATA: Final = "store plain data, for example a dict, list, str or number"
+_PLAIN_BASES: Final = (dict, list, tuple, frozenset, set, str, bytes, bytearray, int, float)
+_WALKED: Final = (dict, list, tuple, set, frozenset, datetime, time, BaseException)
+
+
+class NotStorable(Exception):
+    """The encoder met `value`, which cannot be stored."""
+
+    def __init__(self, value: object, problem: str = "", advice: str = "") -> None:
+        super().__init__(problem)
+        self.value = value
+        self.problem = problem or f"{_type_name(value)} is not storable"
+        self.advice = advice or _advice(value)
+
+
+def refusal(root: object, cause: NotStorable) -> DataCloneError:
+    """Build the error that tells where in `root` the refused object is."""
+    return DataCloneError(_path(root, cause.value), cause.problem, cause.advice)
+
+
+def _path(root: object, refused: object) -> str:
+    """Find the first way to `refused`, depth first, as the encoder goes."""
+    seen: set[int] = set()
+    steps: list[str] = []
+    walks: list[Iterator[tuple[str, object]]] = [iter([("value", root)])]
+    while walks:
+        for step, value in walks[-1]:
+            if value is refused:
+                return "".join([*steps, step]).removeprefix("value.")
+            if isinstance(value, _WALKED) and id(value) not in seen:
+                seen.add(id(value))
+                steps.append(step)
+                walks.append(_parts(value))
+                break
+        else:
+            walks.pop()
+            del steps[-1:]
+    return "value"
+
+
+def _parts(value: Any) -> Iterator[tuple[str, object]]:
+    """Yield what the encoder would visit inside `value`, each with its step of the path."""
+    kind = type(value)
+    if kind is dict:
+        for position, (key, item) in enumerate(value.items()):
+            yield f".keys()[{position}]", key
+            yield _key_step(key), item
+    elif kind is list or kind is tuple:
+        for position, item in enumerate(value):
+            yield f"[{position}]", item
+    elif kind is set or kind is frozenset:
+        for item in value:
+            yield "{}", item
+    elif isinstance(value, BaseException):
+        for position, item in enumerate(exception_args(value)):
+            yield f".args[{position}]", item
+    elif kind is datetime or kind is time:
+        yield ".tzinfo", value.tzinfo
+
+
+def _key_step(key: object) -> str:
+    if type(key) is str and key.isidentifier():
+        return f".{key}"
+    shown = repr(key) if isinstance(key, (str, bytes, int, float)) else _type_name(key)
+    return f"[{shown}]"
+
+
+def _type_name(value: object) -> str:
+    kind = type(value)
+    if kind.__module__ == "builtins":
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _advice(value: object) -> str:
+    if isinstance(value, enum.Enum):
+        return "store its .value"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return "store dataclasses.asdict() of it"
+    if type(value).__module__ == "numpy" and hasattr(value, "item"):
+        return "store its .item()"
+    for base in _PLAIN_BASES:
+        if isinstance(value, base):
+            return f"store plain data, for example {base.__name__}() of it"
+    return _PLAIN_DATA
