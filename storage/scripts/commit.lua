@@ -286,8 +286,10 @@ local changed, removed = {}, {}
 for _, shard in ipairs(order) do
     local entry = touched[shard]
     if entry.first == nil or (entry.count == 0 and entry.first ~= '') then
-        redis.call('HDEL', index, shard)
-        removed[#removed + 1] = tonumber(shard)
+        if entry.packed then  -- one that this flush made and split is unknown to the owner
+            redis.call('HDEL', index, shard)
+            removed[#removed + 1] = tonumber(shard)
+        end
     else
         local packed = struct.pack('>I4I4', entry.count, entry.bytes) .. entry.first
         if packed ~= entry.packed then
