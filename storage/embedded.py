@@ -85,7 +85,7 @@ class EmbeddedServer:
     def start(self) -> None:
         """Start the server and return when it answers, with the folder's data in place.
 
-        Does nothing if it runs already; starts it again after it was killed.
+        Does nothing if it runs already; starts it again once it has ended by itself.
 
         Raises:
             FolderInUse: If another process, or another object of this one, runs a server there.

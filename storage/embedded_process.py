@@ -93,18 +93,23 @@ def wait_until_ready(
 
 
 def end(process: subprocess.Popen[bytes], socket_path: Path | None, step_s: float) -> None:
-    step_before_signals_s = step_s
-    if process.poll() is None and socket_path is not None:
-        with contextlib.suppress(OSError):  # it does not answer: the signals below do not ask
-            if ask(socket_path, b"SHUTDOWN NOSAVE", step_s).startswith(b"-"):
-                step_before_signals_s = 0.0  # refused: no use in waiting
-        if _ended(process, step_before_signals_s):
-            return
+    """End `process`: SHUTDOWN, SIGTERM, SIGKILL, each with `step_s` to work. Leaves no process."""
+    if process.poll() is not None:
+        return
+    if socket_path is not None and _asked_to_end(socket_path, step_s) and _ended(process, step_s):
+        return
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is None:
-            process.send_signal(number)
-            if _ended(process, step_s):
-                return
+        process.send_signal(number)
+        if _ended(process, step_s):
+            return
+
+
+def _asked_to_end(socket_path: Path, wait_s: float) -> bool:
+    """Whether SHUTDOWN reached the server and was not refused."""
+    try:
+        return not ask(socket_path, b"SHUTDOWN NOSAVE", wait_s).startswith(b"-")
+    except OSError:  # it listens no more, or does not answer
+        return False
 
 
 def _ended(process: subprocess.Popen[bytes], wait_s: float) -> bool:

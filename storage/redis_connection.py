@@ -75,7 +75,7 @@ class RedisConnection:
         """
         self.url = RedisUrl.parse(url) if isinstance(url, str) else url
         self.limits = limits or ConnectionLimits()
-        self._name = name
+        self.name = name
         self._loop = asyncio.get_running_loop()
         self._queue = CommandQueue(str(self.url), self.limits)
         self._socket: RedisSocket | None = None
@@ -90,6 +90,11 @@ class RedisConnection:
     def is_connected(self) -> bool:
         """Whether commands are being sent right now, rather than waiting for a reconnect."""
         return self._socket is not None
+
+    @property
+    def outstanding(self) -> int:
+        """Commands that have no answer yet."""
+        return len(self._queue)
 
     async def connect(self) -> None:
         """Return once the server has let us in and answered.
@@ -107,7 +112,8 @@ class RedisConnection:
 
         `repeat=True` sends it again if the connection is lost before the answer; otherwise it
         fails then. `key` is for clusters and ignored here. A cancelled command that was not
-        written yet is not sent; one that was is not undone.
+        written yet is not sent; one that was is not undone. Commands that block (BLPOP, WAIT)
+        hold up all that follow: they need a connection of their own.
 
         The future raises:
             CommandFailed: If the server answers with an error.
@@ -182,7 +188,7 @@ class RedisConnection:
             lost = self._loop.create_future()
             try:
                 async with asyncio.timeout(limits.connect_s):
-                    socket, side = await open_socket(self.url, self._name, self._server_side)
+                    socket, side = await open_socket(self.url, self.name, self._server_side)
             except (OSError, ServerNotReady, ServerRefused) as error:  # TimeoutError is an OSError
                 self._note_failed_attempt(error, attempts)
             else:

@@ -10,6 +10,7 @@ import pytest
 import redis
 from parlour.storage.embedded import EmbeddedServer
 
+from .support.redis_cluster import RedisCluster
 from .support.redis_process import RedisProcess
 from .support.requirements import require
 
@@ -44,6 +45,21 @@ def redis_url(redis_server: RedisProcess) -> str:
     """The URL of the session's Redis with nothing in it."""
     _empty(redis_server.url)
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    """A running Redis Cluster of three primaries, shared by the session."""
+    with RedisCluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster_url(redis_cluster: RedisCluster) -> str:
+    """The URL of the session's cluster with nothing in it."""
+    for node in redis_cluster.nodes:
+        _empty(f"redis://127.0.0.1:{node.port}")
+    return redis_cluster.url
 
 
 def _empty(url: str) -> None:

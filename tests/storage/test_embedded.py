@@ -1,7 +1,6 @@
 """EmbeddedServer: the private Valkey in a folder."""
 
 import os
-import select
 import signal
 import stat
 import subprocess
@@ -15,6 +14,8 @@ from parlour.storage.embedded import EmbeddedLimits, EmbeddedServer, server_sett
 from parlour.storage.server_errors import EmbeddedServerFailed, FolderInUse
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from ..support.killing import kill_9, wait_for_end
 
 STARTER = """
 import sys, time
@@ -32,18 +33,6 @@ def ask(server: EmbeddedServer, *command: str) -> object:
         return reply
 
 
-def wait_for_end(pid: int, wait_s: float = 10.0) -> bool:
-    """Wait until a process, not necessarily a child, has ended."""
-    try:
-        pidfd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([pidfd], [], [], wait_s)[0])
-    finally:
-        os.close(pidfd)
-
-
 def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path) -> None:
     """Data live in the folder, not in the process."""
     with EmbeddedServer(tmp_path) as server:
@@ -56,11 +45,7 @@ def test_what_was_acknowledged_survives_kill_9_of_the_server(tmp_path: Path) -> 
     """`appendfsync always`: the acknowledgement comes after the disk."""
     with EmbeddedServer(tmp_path) as server:
         ask(server, "SET", "k", "v")
-        pid = server.pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        assert wait_for_end(pid)
-        assert server.pid is None
+        kill_9(server)
         server.start()
         assert ask(server, "GET", "k") == b"v"
 

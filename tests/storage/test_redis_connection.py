@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -31,6 +30,8 @@ from parlour.storage.server_errors import (
 )
 
 from ..support.cuttable_link import CuttableLink
+from ..support.killing import kill_9
+from ..support.redis_cluster import free_port
 from ..support.redis_process import RedisProcess
 from ..support.requirements import require
 
@@ -165,8 +166,7 @@ async def test_commands_outlive_a_server_killed_and_started_again(
         connection = connect(server.url)
         push = connection.script(PUSH)
         await push(["list"], [0])
-        assert server.pid is not None
-        os.kill(server.pid, signal.SIGKILL)
+        kill_9(server)
         replies = [push(["list"], [number], repeat=True) for number in range(1, 50)]
         await asyncio.to_thread(server.start)
         assert await asyncio.gather(*replies) == list(range(2, 51))
@@ -473,13 +473,6 @@ async def test_tls_is_spoken_and_certificates_are_checked(
         assert "rediss://localhost" in repr(trusted)
         with pytest.raises(ServerUnavailable, match="(?i)certificate verify failed"):
             await connect(f"rediss://localhost:{port}", patience_s=0.3).connect()
-
-
-def free_port() -> int:
-    """A TCP port of this machine that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize(
