@@ -95,7 +95,9 @@ async def _request(live: LiveRoom, room: Room, event: Event) -> None:
     except Exception:
         _log_raised(live, "on_request")
         response = Response("the room failed to answer this request\n", 500)
-    response_head = messages.ResponseHead(response.status, list(response.headers.items()))
+    response_head = messages.ResponseHead(
+        response.status, [(str(name), value) for name, value in response.headers.items()]
+    )
     payload = pack_parts(messages.encode(response_head), response.body)
     frame = pack(Kind.RESPONSE, event.attachment.channel, event.number, 0, payload)
     live.output.send(event.attachment.link, frame)

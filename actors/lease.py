@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import redis
 
-from ..storage import lease_key
+from ..storage.keys import lease_key
 
 log = logging.getLogger(__name__)
 

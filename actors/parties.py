@@ -23,7 +23,7 @@ class PartyError(Exception):
 
 
 def parties_of(module: ModuleType) -> dict[str, type[Room]]:
-    """The parties of a module: every room class that is defined in it.
+    """The parties of a module: every room class that it defines or imports.
 
     Raises:
         PartyError: If there is none, or two have the same party.
@@ -33,7 +33,7 @@ def parties_of(module: ModuleType) -> dict[str, type[Room]]:
         if (
             inspect.isclass(value)
             and issubclass(value, Room)
-            and value.__module__ == module.__name__
+            and value is not Room
             and not name.startswith("_")
         ):
             party = name.lower()

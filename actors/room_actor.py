@@ -14,7 +14,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..storage import Backend, open_backend
+from ..storage import Backend
+from ..storage.opening import open_backend
 from . import messages
 from .frames import Kind, pack
 from .lease import Lease

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from ..actors.lease import LEASE_S
 from ..actors.messages import RoomKey
-from ..storage import lease_key
+from ..storage.keys import lease_key
 
 log = logging.getLogger(__name__)
 

@@ -80,8 +80,7 @@ class ClientSocket(WSListener):
         request = minimal_request(self._key)
         protocol.get_buffer(len(request))[: len(request)] = request
         protocol.buffer_updated(len(request))
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
+        self.resume()
 
     def close(self, code: int, reason: str = "") -> None:
         """Send a close frame after what was sent before; the client has some seconds to answer."""
@@ -108,7 +107,7 @@ class ClientSocket(WSListener):
         if self._close_received is not None:
             self._websocket.disconnect()
         else:
-            self._transport.resume_reading()  # a paused socket must still hear the answer
+            self.resume()  # a paused socket must still hear the answer
             asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._transport.abort)
 
     # Sending
@@ -135,12 +134,13 @@ class ClientSocket(WSListener):
 
     def pause(self) -> None:
         """Stop reading from the client."""
-        if self._close_sent is None and not self._transport.is_closing():
-            self._transport.pause_reading()
+        transport = self._transport
+        if self._close_sent is None and not transport.is_closing() and transport.is_reading():
+            transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
-        if not self._transport.is_closing():
+        if not self._transport.is_closing() and not self._transport.is_reading():
             self._transport.resume_reading()
 
     # picows.WSListener

@@ -39,6 +39,7 @@ def run(file: Path, *, host: str, port: int, redis_url: str | None, data_folder:
         redis_url=redis_url,
         public_folder=public if public.is_dir() else None,
         progress=progress,
+        say=lambda sentence: click.echo(f"  {sentence}"),
     )
     try:
         node.start(code)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket as sockets
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from aiohttp.http import HttpRequestParser
 from aiohttp.http_exceptions import BadHttpMessage
@@ -48,20 +48,15 @@ class Front(asyncio.Protocol):
         self._head = b""
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle
-        self._client: ClientSocket | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports have the methods, not the base class.
+        self._transport = cast(asyncio.Transport, transport)
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(HEAD_TIMEOUT_S, self._refuse, 408, "no request came in time")
         keep_alive(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
-        if self._client is not None:
-            # RFC 6455 section 4.1: the client has to wait for the answer.
-            self._transport.abort()
-            return
         self._head += data
         end = self._head.find(b"\r\n\r\n")
         if end < 0 and self._looks_like_get():
@@ -79,8 +74,6 @@ class Front(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
-        if self._client is not None:
-            self._client.lost()
 
     def _looks_like_get(self) -> bool:
         return self._head[:4] == b"GET "[: len(self._head)]
@@ -97,21 +90,42 @@ class Front(asyncio.Protocol):
             self._refuse(400, "nothing may follow a request for a WebSocket before its answer")
             return
         try:
-            upgrade = parse_upgrade(head)
-            client = self._doorkeeper.on_upgrade(self._transport, upgrade)
+            let_wait(self._transport, self._doorkeeper, parse_upgrade(head))
         except BadHandshake as error:
             self._refuse(error.status, str(error))
-            return
-        # The head is not needed any more, and a socket may stay for days.
-        self._head = b""
-        self._client = client
-        self._transport.pause_reading()
 
     def _refuse(self, status: int, message: str) -> None:
         self._timer.cancel()
         if not self._transport.is_closing():
             self._transport.write(refusal(status, message))
             self._transport.close()
+
+
+class Waiting(asyncio.Protocol):
+    """A client whose request for a WebSocket is valid and not answered yet."""
+
+    def __init__(self, transport: asyncio.Transport, client: ClientSocket) -> None:
+        self._transport = transport
+        self._client = client
+
+    def data_received(self, data: bytes) -> None:
+        # RFC 6455 section 4.1: the client has to wait for the answer.
+        self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._client.lost()
+
+
+def let_wait(transport: asyncio.Transport, doorkeeper: Doorkeeper, upgrade: Upgrade) -> None:
+    """Take a connection over from whoever read its request, until the room lets the client in.
+
+    Raises:
+        BadHandshake: If there is no such room; the connection stays with who had it.
+    """
+    client = doorkeeper.on_upgrade(transport, upgrade)
+    transport.set_protocol(Waiting(transport, client))
+    if transport.is_reading():
+        transport.pause_reading()
 
 
 def parse_upgrade(head: bytes) -> Upgrade:

@@ -63,7 +63,9 @@ def check_upgrade(
         raise BadHandshake(400, "Sec-WebSocket-Key must be 16 bytes in base64")
     if int(headers.get("content-length", "0") or "0") or "transfer-encoding" in headers:
         raise BadHandshake(400, "a request for a WebSocket has no body")
-    return Upgrade(path, headers.get("host", ""), list(headers.items()), key.encode())
+    return Upgrade(
+        path, headers.get("host", ""), [(str(n), v) for n, v in headers.items()], key.encode()
+    )
 
 
 def minimal_request(key: bytes) -> bytes:

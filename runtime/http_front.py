@@ -12,6 +12,8 @@ from ..actors import messages
 from ..actors.frames import pack_parts
 from ..actors.messages import RequestHead, ResponseHead
 from .addresses import BadAddress, RoomAddress
+from .front import Doorkeeper, let_wait
+from .handshake import BadHandshake, check_upgrade
 
 if TYPE_CHECKING:
     from .settings import GatewaySettings
@@ -29,7 +31,7 @@ class RoomUnavailable(Exception):
         self.status = status
 
 
-class RoomAsker(Protocol):
+class RoomAsker(Doorkeeper, Protocol):
     """Who takes requests to rooms: the gateway."""
 
     def known_room(self, raw_path: str) -> RoomAddress | None: ...
@@ -59,10 +61,7 @@ class HttpFront:
         if address is None:
             return self._static(request)
         if request.headers.get("upgrade", "").lower() == "websocket":
-            # On a connection that served HTTP before; clients open a new one for a WebSocket.
-            response = plain(426, "open a new connection for a WebSocket")
-            response.force_close()
-            return response
+            return self._upgrade(request)
         return await self._ask(request, address)
 
     async def _ask(self, request: web.BaseRequest, address: RoomAddress) -> web.Response:
@@ -78,7 +77,7 @@ class HttpFront:
             request.method,
             f"{request.scheme}://{request.host}{request.raw_path}",
             address.path,
-            list(request.headers.items()),
+            [(str(name), value) for name, value in request.headers.items()],
         )
         payload = pack_parts(messages.encode(head), body)
         try:
@@ -92,6 +91,24 @@ class HttpFront:
         for name, value in answer.headers:
             response.headers.add(name, value)
         return response
+
+    def _upgrade(self, request: web.BaseRequest) -> web.Response:
+        """A connection that served HTTP before is to be a WebSocket: take it from aiohttp."""
+        version = (request.version.major, request.version.minor)
+        transport = request.transport
+        try:
+            upgrade = check_upgrade(request.method, request.raw_path, version, request.headers)
+            if transport is None:
+                raise ConnectionResetError("the client is gone")
+            let_wait(transport, self._rooms, upgrade)
+        except BadHandshake as error:
+            response = plain(error.status, str(error))
+            response.force_close()
+            return response
+        # For aiohttp the connection has ended, so that it sends nothing more and closes nothing;
+        # the transport lives on with its new protocol.
+        request.protocol.connection_lost(None)
+        return web.Response()
 
     async def _read_body(self, request: web.BaseRequest) -> bytes:
         size = request.content_length

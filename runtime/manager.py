@@ -113,7 +113,9 @@ class HibernationManager:
         """Let every room leave in good order and end every room actor."""
         self._stopping = True
         for record in self.pool.actors.values():
-            self._tell(record, Kind.EXIT, b"shutdown")
+            if record.state is ActorState.STARTING and record.id in self._running:
+                self._running[record.id].kill()  # has no room, and cannot be told yet
+            self._end(record, b"shutdown")
         waits = [asyncio.ensure_future(actor.ended()) for actor in self._running.values()]
         if waits:
             await asyncio.wait(waits, timeout=STOP_TIMEOUT_S)
@@ -238,8 +240,7 @@ class HibernationManager:
             self._expire_waiting()
             self._hibernate()
             for record in self.pool.surplus():
-                self._tell(record, Kind.EXIT, b"surplus")
-                record.state = ActorState.ENDING
+                self._end(record, b"surplus")
             self._fill()
 
     def _expire_waiting(self) -> None:
@@ -266,6 +267,10 @@ class HibernationManager:
 
     def _send_away(self, record: ActorRecord, key: RoomKey, reason: str) -> None:
         self._tell(record, Kind.HIBERNATE, messages.encode(Leave(key, reason)))
+
+    def _end(self, record: ActorRecord, reason: bytes) -> None:
+        self._tell(record, Kind.EXIT, reason)
+        record.state = ActorState.ENDING
 
     def _tell(self, record: ActorRecord, kind: Kind, payload: bytes) -> None:
         if record.link is not None:

@@ -6,20 +6,22 @@ what was up already.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import ray
 
-from ..storage import EmbeddedServer, StorageError, check_server
+from ..storage import EmbeddedServer, StorageError
+from ..storage.opening import look_at_server
 from .code import Code
 from .ray_actors import RayGateway, RayManager, actor_class
 from .settings import GatewaySettings, ManagerSettings
@@ -50,6 +52,7 @@ class LocalNode:
         redis_url: str | None,
         public_folder: Path | None,
         progress: Progress,
+        say: Callable[[str], None],
     ) -> None:
         self._host = host
         self._port = port
@@ -57,6 +60,7 @@ class LocalNode:
         self._redis_url = redis_url
         self._public_folder = public_folder
         self._progress = progress
+        self._say = say
         self._stack = ExitStack()
         self._manager: Any = None
         self._gateway: Any = None
@@ -95,7 +99,7 @@ class LocalNode:
     def _start_server(self) -> str:
         if self._redis_url is not None:
             with self._progress("looking at the Redis server"):
-                self._check(self._redis_url)
+                self._look_at(self._redis_url)
             return self._redis_url
         server = EmbeddedServer(self._data_folder / "storage")
         with self._progress("starting a private Valkey"):
@@ -106,11 +110,12 @@ class LocalNode:
         self._stack.callback(server.stop)
         return server.url
 
-    def _check(self, url: str) -> None:
+    def _look_at(self, url: str) -> None:
         try:
-            check_server(url)
+            promises = asyncio.run(look_at_server(url))
         except StorageError as error:
             raise CannotStart(str(error)) from error
+        self._say(promises.describe())
 
     def _start_ray(self) -> None:
         # Ray's default of 15 lets any other process of the machine starve the rooms.
@@ -183,9 +188,3 @@ def check_port(host: str, port: int) -> None:
 def memory_bytes() -> int:
     """The memory of this machine."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-@contextlib.contextmanager
-def silent(_: str) -> Iterator[None]:
-    """Progress that nobody sees."""
-    yield

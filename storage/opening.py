@@ -1,0 +1,37 @@
+"""The rooms' server by its URL: the way in for the layers above."""
+
+from __future__ import annotations
+
+from .limits import StorageLimits
+from .redis_backend import RedisBackend
+from .redis_cluster import connect
+from .redis_commands import ConnectionLimits
+from .server_promises import ServerPromises, read_promises
+
+FIRST_LOOK_PATIENCE_S = 5.0
+
+
+async def open_backend(url: str, *, limits: StorageLimits | None = None) -> RedisBackend:
+    """Connect to a server, or to the cluster that it is a node of.
+
+    Raises:
+        InvalidServerUrl: If `url` names no server.
+        ServerUnavailable: If it does not answer or does not let us in.
+    """
+    return RedisBackend(await connect(url), limits=limits)
+
+
+async def look_at_server(url: str) -> ServerPromises:
+    """What the server at `url` promises, or why it cannot be used; takes some seconds at most.
+
+    Raises:
+        InvalidServerUrl: If `url` names no server.
+        ServerUnavailable: If it does not answer or does not let us in.
+        UnsuitableServer: If it is too old, or might evict what rooms store.
+    """
+    limits = ConnectionLimits(patience_s=FIRST_LOOK_PATIENCE_S)
+    connection = await connect(url, limits=limits, name="parlour-look")
+    try:
+        return await read_promises(connection)
+    finally:
+        await connection.close()

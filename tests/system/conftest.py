@@ -1,0 +1,52 @@
+"""One Parlour for all system tests: a Ray cluster takes long to start."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import redis
+from parlour.storage.embedded import EmbeddedServer
+
+from tests.support.running import RunningParlour, processes_of_session
+
+ROOMS = Path(__file__).with_name("rooms.py")
+CHAT = Path(__file__).parents[2] / "examples" / "chat"
+
+
+@pytest.fixture(scope="session")
+def parlour(
+    tmp_path_factory: pytest.TempPathFactory, valkey: EmbeddedServer
+) -> Iterator[RunningParlour]:
+    """A running Parlour with the test rooms and the chat, over the session's Valkey."""
+    folder = tmp_path_factory.mktemp("app")
+    shutil.copy(ROOMS, folder / "rooms.py")
+    shutil.copy(CHAT / "chat.py", folder / "chat.py")
+    shutil.copytree(CHAT / "public", folder / "public")
+    (folder / "app.py").write_text(
+        "from chat import Chat\n"
+        "from rooms import Counter, Echo, Fanout, Faulty, Greeter, Others, Sleeper\n"
+    )
+    running = RunningParlour(folder / "app.py", folder / "data", "--redis", valkey.url)
+    running.start()
+    yield running
+    assert running.stop() == 0
+    assert processes_of_session(running.session) == []
+
+
+@pytest.fixture(scope="session")
+def server(valkey: EmbeddedServer) -> Iterator[redis.Redis]:
+    """A look into the server that the running Parlour uses."""
+    with redis.Redis.from_url(valkey.url, decode_responses=True) as client:
+        yield client
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """An HTTP and WebSocket client; a test that hangs fails instead."""
+    timeout = aiohttp.ClientTimeout(total=30)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        yield session

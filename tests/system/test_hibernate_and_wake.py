@@ -1,0 +1,120 @@
+"""A room leaves its process and comes back; its clients notice nothing but a pause."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import uuid
+
+import aiohttp
+import pytest
+import redis
+from parlour.storage.keys import metadata_key
+
+from tests.support.running import RunningParlour
+
+
+@pytest.fixture
+def room() -> str:
+    """A room of this test's own."""
+    return uuid.uuid4().hex
+
+
+async def hibernated(server: redis.Redis, party: str, room: str) -> None:
+    """Wait until no process has the room: its claim was given back."""
+    async with asyncio.timeout(20):
+        # The server tells nobody: it has to be asked.
+        while server.hget(metadata_key(f"{party}/{room}"), "o"):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def test_a_hibernated_room_wakes_with_its_connections(
+    parlour: RunningParlour, http: aiohttp.ClientSession, server: redis.Redis, room: str
+) -> None:
+    """The sockets stay open; the next message finds storage, connections and their states."""
+    url = f"{parlour.ws_url}/parties/sleeper/{room}"
+    async with (
+        http.ws_connect(url + "?name=alice") as alice,
+        http.ws_connect(url + "?name=bob") as bob,
+    ):
+        await alice.send_str("x")
+        assert await alice.receive_str() == "1 1"
+        assert await alice.receive_str() == "alice of 2"
+
+        await hibernated(server, "sleeper", room)
+        assert not alice.closed
+        assert not bob.closed
+
+        await bob.send_str("x")
+        assert await bob.receive_str() == "2 1"  # counted on in storage, started anew in memory
+        assert await bob.receive_str() == "bob of 2"
+
+
+async def test_a_room_can_hibernate_many_times(
+    parlour: RunningParlour, http: aiohttp.ClientSession, server: redis.Redis, room: str
+) -> None:
+    """Nothing is lost or done twice in any round."""
+    async with http.ws_connect(f"{parlour.ws_url}/parties/sleeper/{room}?name=a") as socket:
+        for count in range(1, 5):
+            await socket.send_str("x")
+            assert await socket.receive_str() == f"{count} 1"
+            assert await socket.receive_str() == "a of 1"
+            await hibernated(server, "sleeper", room)
+
+
+async def test_who_leaves_while_the_room_sleeps_is_gone_when_it_wakes(
+    parlour: RunningParlour, http: aiohttp.ClientSession, server: redis.Redis, room: str
+) -> None:
+    """A close wakes the room for on_close."""
+    url = f"{parlour.ws_url}/parties/sleeper/{room}"
+    async with http.ws_connect(url + "?name=stays") as stays:
+        leaves = await http.ws_connect(url + "?name=leaves")
+        await hibernated(server, "sleeper", room)
+        await leaves.close()
+        await stays.send_str("x")
+        assert await stays.receive_str() == "1 1"
+        assert await stays.receive_str() == "stays of 1"
+
+
+async def test_a_killed_room_answers_again(
+    parlour: RunningParlour, http: aiohttp.ClientSession, room: str
+) -> None:
+    """kill -9 of its process: the sockets stay, what was acknowledged is there."""
+    url = f"{parlour.ws_url}/parties/counter/{room}"
+    async with http.ws_connect(url) as socket, http.ws_connect(url) as other:
+        for count in range(1, 4):
+            await socket.send_str("x")
+            assert await socket.receive_str() == f"{count} {count}"
+        async with http.get(f"{parlour.url}/parties/counter/{room}") as response:
+            pid = (await response.json())["pid"]
+
+        os.kill(pid, signal.SIGKILL)
+
+        await socket.send_str("x")
+        assert await socket.receive_str() == "4 1"
+        await other.send_str("x")
+        assert await other.receive_str() == "5 2"
+    async with http.get(f"{parlour.url}/parties/counter/{room}") as response:
+        assert (await response.json())["pid"] != pid
+
+
+async def test_messages_sent_while_the_room_dies_are_handled_once_and_in_order(
+    parlour: RunningParlour, http: aiohttp.ClientSession, room: str
+) -> None:
+    """Each message is a durable write: none is missing and none counted twice."""
+    url = f"{parlour.ws_url}/parties/counter/{room}"
+    messages = 2_000
+    async with http.ws_connect(url) as socket:
+        async with http.get(f"{parlour.url}/parties/counter/{room}") as response:
+            pid = (await response.json())["pid"]
+        for number in range(messages):
+            await socket.send_str("x")
+            if number == messages // 2:
+                os.kill(pid, signal.SIGKILL)
+        counts = []
+        while not counts or counts[-1] < messages:
+            counts.append(int((await socket.receive_str()).split()[0]))
+    assert counts == sorted(set(counts))  # some answers may have died with the process
+    async with http.get(f"{parlour.url}/parties/counter/{room}") as response:
+        assert (await response.json())["count"] == messages
