@@ -104,6 +104,8 @@ class Flusher:
 
     async def sync(self) -> None:
         """Wait until everything written so far is durable."""
+        if self._ended is not None:
+            self.check_usable()
         target = self.sealed + 1 if self._pending else self.sealed
         while self._ended is None and self.durable < target:
             await self._next_landing()

@@ -132,6 +132,7 @@ class MemoryBackend:
         if batch.clear:
             kept.shards.clear()
             kept.firsts.clear()
+        before = set(kept.shards)
         touched = dict.fromkeys(batch.writes)
         for shard, writes in batch.writes.items():
             if shard not in kept.shards:
@@ -147,7 +148,9 @@ class MemoryBackend:
         for shard in list(touched):
             if shard in kept.shards:
                 touched.update(dict.fromkeys(self._split(kept, shard)))
-        removed = [shard for shard in touched if self._drop_if_empty(kept, shard)]
+        for shard in touched:
+            self._drop_if_empty(kept, shard)
+        removed = [shard for shard in touched if shard in before and shard not in kept.shards]
         kept.flush_number = batch.flush_number
         if batch.alarm_changed:
             kept.alarm_at_ms = batch.alarm_at_ms
@@ -181,14 +184,10 @@ class MemoryBackend:
         kept.firsts[made] = upper[0]
         return [made, *self._split(kept, shard), *self._split(kept, made)]
 
-    def _drop_if_empty(self, kept: _Space, shard: int) -> bool:
+    def _drop_if_empty(self, kept: _Space, shard: int) -> None:
         """Remove an empty shard; its range falls to its left neighbour, so not the leftmost."""
-        if shard not in kept.shards:
-            return True
-        if kept.shards[shard] or kept.firsts[shard] == "":
-            return False
-        del kept.shards[shard], kept.firsts[shard]
-        return True
+        if not kept.shards.get(shard, True) and kept.firsts[shard] != "":
+            del kept.shards[shard], kept.firsts[shard]
 
 
 def _later(answer: _T) -> asyncio.Future[_T]:

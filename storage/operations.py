@@ -68,11 +68,11 @@ class Operations(ABC):
         if not isinstance(key, str):
             return self._get_many(view, key)
         data = view.lookup(key)
-        if data is None:
-            return Ready(default)
-        if data is not UNKNOWN:
+        if data is not None and data is not UNKNOWN:
             return Ready(self._space.decode_known(key, data))
         self._checked_key(key)
+        if data is None:
+            return Ready(default)
         reader = self._space.reader
         return reader.run(self._read_one(key, default, reader.ask_keys([key])))
 
