@@ -67,10 +67,11 @@ class RunningParlour:
     def _read(self) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            with self._changed:
-                self.output.append(line)
-                self._changed.notify_all()
+        with self._process.stdout as lines:
+            for line in lines:
+                with self._changed:
+                    self.output.append(line)
+                    self._changed.notify_all()
         with self._changed:
             self._changed.notify_all()
 
