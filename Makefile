@@ -8,9 +8,10 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 CODE   := parlour runtime actors storage tests benchmarks examples
 
-# PIP runs pip and says every few seconds that it is still at work: unpacking Ray is silent otherwise.
-PIP = sh -c 'while sleep 7 >/dev/null 2>&1; do echo "  ... still installing"; done & beat=$$!; \
-	"$$@"; status=$$?; kill $$beat 2>/dev/null; exit $$status' pip $(BIN)/python -m pip --disable-pip-version-check
+# BUSY runs a command and says every few seconds that it is still at work: unpacking Ray is silent.
+BUSY = sh -c 'while sleep 5 >/dev/null 2>&1; do echo "  ... still at it"; done & beat=$$!; \
+	"$$@"; status=$$?; kill $$beat 2>/dev/null; exit $$status' busy
+PIP  = $(BUSY) $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check types format bench wheel clean
@@ -60,7 +61,7 @@ $(BIN)/pip:
 		echo "Parlour needs Python 3.11 or newer, and \`$(PYTHON)\` is not one;" \
 		"install one and name it: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "Making an environment in $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
+	@$(BUSY) $(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/pip
 	@echo "Installing Parlour (Ray is the large part; a minute or two the first time)"

@@ -20,7 +20,8 @@ def cluster() -> dict[str, Any]:
 
 
 def start_command(cluster: dict[str, Any], which: str) -> str:
-    [command] = [line for line in cluster[which] if "ray start" in line]
+    commands: list[str] = [line for line in cluster[which] if "ray start" in line]
+    [command] = commands
     return command
 
 

@@ -3,12 +3,12 @@
 import shutil
 import uuid
 from collections.abc import AsyncIterator
-from typing import Protocol
 
 import pytest
 from playwright.async_api import BrowserContext, Locator, Page, async_playwright, expect
 
 from tests.support.requirements import require
+from tests.support.running import RunningParlour
 
 CHROMIUM_FLAGS = [
     "--headless=new",
@@ -20,12 +20,6 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-class Running(Protocol):
-    """What these tests use of the `parlour` fixture."""
-
-    url: str
 
 
 @pytest.fixture
@@ -47,7 +41,7 @@ def room() -> str:
     return f"über/{uuid.uuid4().hex}"
 
 
-async def open_tab(browser: BrowserContext, parlour: Running, room: str, name: str) -> Page:
+async def open_tab(browser: BrowserContext, parlour: RunningParlour, room: str, name: str) -> Page:
     """Open the chat page in a new tab, wait until it is connected, and enter a name."""
     tab = await browser.new_page()
     await tab.goto(f"{parlour.url}/?room={room}")
@@ -67,7 +61,7 @@ def texts(tab: Page) -> Locator:
 
 
 async def test_two_tabs_of_one_browser_chat(
-    browser: BrowserContext, parlour: Running, room: str
+    browser: BrowserContext, parlour: RunningParlour, room: str
 ) -> None:
     """Each tab sees what the other says, and who said it."""
     alice = await open_tab(browser, parlour, room, "Alice")
@@ -86,7 +80,7 @@ async def test_two_tabs_of_one_browser_chat(
 
 
 async def test_a_newcomer_sees_what_was_said_before(
-    browser: BrowserContext, parlour: Running, room: str
+    browser: BrowserContext, parlour: RunningParlour, room: str
 ) -> None:
     """The last fifty messages come with the connection, oldest first."""
     alice = await open_tab(browser, parlour, room, "Alice")
@@ -101,7 +95,7 @@ async def test_a_newcomer_sees_what_was_said_before(
 
 
 async def test_markup_in_a_message_is_only_text(
-    browser: BrowserContext, parlour: Running, room: str
+    browser: BrowserContext, parlour: RunningParlour, room: str
 ) -> None:
     """What somebody says can neither become elements of the page nor run in it."""
     alice = await open_tab(browser, parlour, room, "<b>Alice</b>")
@@ -117,7 +111,7 @@ async def test_markup_in_a_message_is_only_text(
 
 
 async def test_a_tab_whose_connection_breaks_comes_back_and_misses_nothing(
-    browser: BrowserContext, parlour: Running, room: str
+    browser: BrowserContext, parlour: RunningParlour, room: str
 ) -> None:
     """The page connects again by itself and shows what was said meanwhile, once."""
     alice = await open_tab(browser, parlour, room, "Alice")
