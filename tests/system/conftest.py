@@ -48,5 +48,6 @@ def server(valkey: EmbeddedServer) -> Iterator[redis.Redis]:
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     """An HTTP and WebSocket client; a test that hangs fails instead."""
     timeout = aiohttp.ClientTimeout(total=30)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
+    connector = aiohttp.TCPConnector(limit=0)  # the default of 100 is below what tests open
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
         yield session
