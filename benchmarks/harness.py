@@ -17,6 +17,7 @@ from types import FrameType
 from typing import TypedDict
 
 from benchmarks import report
+from benchmarks.cpu import CpuMeter
 from benchmarks.peers.process import PeerFailed
 from benchmarks.peers.registry import PEERS
 
@@ -35,6 +36,8 @@ class Run(TypedDict):
     max_us: float
     cpu: float
     saturated: bool
+    peer_cpu: float  # these two in cores, over the whole run of the generator
+    others_cpu: float
 
 
 @dataclass(frozen=True)
@@ -136,14 +139,22 @@ def _measure_all(outcome: Outcome, name: str, url: str, round_number: int) -> No
     for case in outcome.question.cases:
         if case.peers is not None and name not in case.peers:
             continue
+        print(f"  {case.name:<26}", end="", file=sys.stderr, flush=True)
+        meter = CpuMeter()
         try:
             measured = _load(case, url.replace("{party}", case.party), outcome.settings)
         except PeerFailed as error:
             _problem(outcome, f"{name}, {case.name}: {error}")
             continue
-        run: Run = {**measured, "round": round_number}
+        shares = meter.stop()
+        run: Run = {
+            **measured,
+            "round": round_number,
+            "peer_cpu": shares.peer,
+            "others_cpu": shares.others,
+        }
         outcome.runs.setdefault((case.name, name), []).append(run)
-        _say(f"  {case.name:<40} {report.line(run)}")
+        _say(report.line(run))
 
 
 def _load(case: Case, url: str, settings: Settings) -> Run:

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from benchmarks.client import BadAnswer, Client, Messages
 
 STALL_S = 15.0  # without any answer for so long, the server has failed
+FIRST_ANSWERS_S = 60.0  # for all sockets together, before the time of the warm-up starts
 SATURATED_CPU = (
     0.9  # of a core: from here on the figure may be the generator's limit, not the peer's
 )
@@ -117,19 +118,33 @@ class Echo:
         self.load = load
 
     def begin(self) -> None:
-        """Send the first message of each socket."""
+        """Wait for a first answer on every socket, as rooms may have to start; then go on."""
+        unanswered = set(self.load.clients)
         for index, client in enumerate(self.load.clients):
             client.number = index << 40  # no two sockets ever send the same message
+            self._send_next(client)
+        end = time.perf_counter() + FIRST_ANSWERS_S
+        while unanswered:
+            if time.perf_counter() > end:
+                sockets = len(self.load.clients)
+                raise BadAnswer(f"{len(unanswered)} of {sockets} sockets got no first answer")
+            for client, frames in self.load.read_some(FIRST_ANSWERS_S / 100):
+                self._check(client, frames)
+                unanswered.remove(client)
+        for client in self.load.clients:
             self._send_next(client)
 
     def on_frames(self, client: Client, frames: bytes) -> None:
         """Check the one answer that is due and send the next message."""
         received_at_ns = time.perf_counter_ns()
-        if frames != client.expected:
-            raise BadAnswer(f"sent {client.expected[:40]!r}..., the answer was {frames[:120]!r}")
+        self._check(client, frames)
         self.load.answers += 1
         self.load.latencies.add(received_at_ns - client.sent_at_ns)
         self._send_next(client)
+
+    def _check(self, client: Client, frames: bytes) -> None:
+        if frames != client.expected:
+            raise BadAnswer(f"sent {client.expected[:40]!r}..., the answer was {frames[:120]!r}")
 
     def _send_next(self, client: Client) -> None:
         client.number += 1

@@ -14,8 +14,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from benchmarks.harness import Case, Outcome, Run
 
-COLUMNS = ("", "per second", "min - max", "p50 ms", "p99 ms", "load CPU", "x workerd", "x bare")
-WIDTHS = (22, 12, 22, 9, 9, 10, 11, 9)
+COLUMNS = (
+    "",
+    "a second",
+    "min - max",
+    "p50 ms",
+    "p99 ms",
+    "CPU",
+    "load CPU",
+    "x workerd",
+    "x bare",
+)
+WIDTHS = (25, 10, 19, 9, 9, 8, 11, 11, 9)
+OTHERS_CPU_MAX = 0.2  # of a core, used by others: from here on a figure says so
+NOTES = {
+    "!": "the load generator was saturated: the peer could do more than this",
+    "~": f"other processes used over {OTHERS_CPU_MAX:.0%} of a core: run it on a quiet machine",
+}
 
 
 def table(outcome: Outcome) -> str:
@@ -32,8 +47,8 @@ def table(outcome: Outcome) -> str:
         lines += ["", _row((case.name, *COLUMNS[1:]))]
         lines += [_row(_cells(peer, measured)) for peer in measured]
         lines += [f"  {line}" for line in _verdicts(case, measured)]
-    if any(run["saturated"] for runs in outcome.runs.values() for run in runs):
-        lines += ["", "!  the load generator was saturated: the peer could do more than this"]
+    marks = {mark for runs in outcome.runs.values() for mark in _marks(runs)}
+    lines += ["", *(f"{mark}  {note}" for mark, note in NOTES.items() if mark in marks)]
     lines += ["", *(f"{peer}: {_versions(names)}" for peer, names in outcome.versions.items())]
     lines += [f"PROBLEM: {problem}" for problem in outcome.problems]
     return "\n".join(lines) + "\n"
@@ -58,10 +73,10 @@ def write_json(outcome: Outcome, folder: Path) -> Path:
 
 def line(run: Run) -> str:
     """One run, for the progress."""
-    mark = " !" if run["saturated"] else ""
     return (
         f"{run['per_second']:>10,.0f}/s   p50 {run['p50_us'] / 1000:.2f} ms"
-        f"   p99 {run['p99_us'] / 1000:.2f} ms   load {run['cpu']:.0%}{mark}"
+        f"   p99 {run['p99_us'] / 1000:.2f} ms   CPU: peer {run['peer_cpu']:.0%},"
+        f" load {run['cpu']:.0%}, others {run['others_cpu']:.0%} {_marks([run])}"
     )
 
 
@@ -88,17 +103,24 @@ def machine() -> dict[str, Any]:
 def _cells(peer: str, measured: dict[str, list[Run]]) -> tuple[str, ...]:
     runs = measured[peer]
     rates = [run["per_second"] for run in runs]
-    mark = " !" if any(run["saturated"] for run in runs) else ""
     return (
         f"  {peer}",
         f"{median(rates):,.0f}",
         f"{min(rates):,.0f} - {max(rates):,.0f}",
         f"{median(run['p50_us'] for run in runs) / 1000:.3f}",
         f"{median(run['p99_us'] for run in runs) / 1000:.3f}",
-        f"{median(run['cpu'] for run in runs):.0%}{mark}",
+        f"{median(run['peer_cpu'] for run in runs):.0%}",
+        f"{_marks(runs)} {median(run['cpu'] for run in runs):.0%}",
         _times(ratio(peer, "workerd", measured)),
         _times(ratio(peer, "bare", measured)),
     )
+
+
+def _marks(runs: list[Run]) -> str:
+    """Signs of NOTES that hold for any of the runs."""
+    saturated = any(run["saturated"] for run in runs)
+    disturbed = any(run["others_cpu"] > OTHERS_CPU_MAX for run in runs)
+    return "!" * saturated + "~" * disturbed
 
 
 def ratio(peer: str, over: str, measured: dict[str, list[Run]]) -> float | None:
@@ -117,6 +139,8 @@ def _verdicts(case: Case, measured: dict[str, list[Run]]) -> list[str]:
             verdict = "not measured"
         else:
             verdict = f"reached {reached:.2f}: {'met' if reached >= asked else 'missed'}"
+            if "~" in _marks([*measured[peer], *measured[over]]):
+                verdict += ", but the machine was busy (~)"
         lines.append(f"asked: {peer} at {asked:g} x {over} or more; {verdict}")
     return lines
 

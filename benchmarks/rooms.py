@@ -1,10 +1,17 @@
-"""The rooms that Parlour runs in the benchmarks; peers/workerd/worker.js does the same work."""
+"""The rooms that Parlour runs in the benchmarks; peers/workerd/worker.js does the same work.
+
+Each answers a message with the message, to its sender or to everybody, after its work is done.
+"""
 
 from parlour import Connection, Room
 
+KEYS = 1000
+AT_ONCE = 128  # keys in one put
+VALUE = "x" * 64
+
 
 class Echo(Room):
-    """Answers each message with itself."""
+    """Answers at once."""
 
     def on_message(self, connection: Connection, message: str | bytes) -> None:
         """Answer."""
@@ -12,8 +19,68 @@ class Echo(Room):
 
 
 class Fanout(Room):
-    """Sends each message to everybody, the sender included."""
+    """Answers to everybody, the sender included."""
 
     def on_message(self, connection: Connection, message: str | bytes) -> None:
         """Pass it on."""
         self.broadcast(message)
+
+
+class Put(Room):
+    """Stores the message; the answer leaves once that is durable."""
+
+    def on_message(self, connection: Connection, message: str | bytes) -> None:
+        """Store under one of 1,000 keys and answer."""
+        self.storage.put(key_of(message), message)
+        connection.send(message)
+
+
+class Get(Room):
+    """Answers once it has read a key."""
+
+    async def on_start(self) -> None:
+        """Write what will be read."""
+        await fill(self, KEYS)
+
+    async def on_message(self, connection: Connection, message: str | bytes) -> None:
+        """Read one of 1,000 keys and answer."""
+        if await self.storage.get(key_of(message)) == VALUE:
+            connection.send(message)
+
+
+class List100(Room):
+    """Answers once it has listed 100 keys with their values."""
+
+    async def on_start(self) -> None:
+        """Write what will be listed."""
+        await fill(self, 100)
+
+    async def on_message(self, connection: Connection, message: str | bytes) -> None:
+        """List and answer."""
+        if len(await self.storage.list()) == 100:
+            connection.send(message)
+
+
+class List10000(Room):
+    """Answers once it has listed 10,000 keys with their values."""
+
+    async def on_start(self) -> None:
+        """Write what will be listed."""
+        await fill(self, 10_000)
+
+    async def on_message(self, connection: Connection, message: str | bytes) -> None:
+        """List and answer."""
+        if len(await self.storage.list()) == 10_000:
+            connection.send(message)
+
+
+def key_of(message: str | bytes) -> str:
+    """The key that a message is about: by the low half of its number."""
+    return f"key-{int(message[8:16], 16) % KEYS:08}"
+
+
+async def fill(room: Room, count: int) -> None:
+    """Store so many keys."""
+    for start in range(0, count, AT_ONCE):
+        keys = range(start, min(start + AT_ONCE, count))
+        await room.storage.put({f"key-{key:08}": VALUE for key in keys})

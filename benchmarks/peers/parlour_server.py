@@ -4,13 +4,18 @@ Nothing is turned off: Ray, the embedded Valkey with `appendfsync always`, one a
 """
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.peers.process import ServerProcess, free_port
+
+if TYPE_CHECKING:
+    from parlour.storage import EmbeddedServer
 
 ROOMS_FILE = Path(__file__).parents[1] / "rooms.py"
 READY = "Ready on http://"
@@ -22,12 +27,12 @@ class ParlourServer:
     def __init__(self, folder: Path) -> None:
         self._process = ServerProcess("parlour", folder, stop_signal=signal.SIGINT)
 
-    def start(self) -> str:
-        """Start; the URL of any room."""
+    def start(self, *options: str) -> str:
+        """Start, with further options of `parlour dev`; the URL of any room."""
         port, data = free_port(), self._process.data
         parlour = str(Path(sys.executable).with_name("parlour"))
-        options = ["--port", str(port), "--data", str(data)]
-        self._process.start([parlour, "dev", str(ROOMS_FILE), *options])
+        command = [parlour, "dev", str(ROOMS_FILE), "--port", str(port), "--data", str(data)]
+        self._process.start([*command, *options])
         self._process.wait_for_line(READY)
         return f"ws://127.0.0.1:{port}/parties/{{party}}/{{room}}"
 
@@ -47,3 +52,32 @@ class ParlourServer:
         if re.fullmatch(r"[\w.-]+", commit):
             found["parlour"] += f" ({commit})"
         return found
+
+
+class EverysecParlourServer(ParlourServer):
+    """The same over a Valkey with `appendfsync everysec`, handed over by `--redis`.
+
+    The lesser promise: a crash of the machine may cost the last second. workerd syncs each commit.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._valkey_folder = folder / "everysec"
+        self._valkey: EmbeddedServer | None = None
+
+    def start(self, *options: str) -> str:
+        """Start both; the URL of any room."""
+        from parlour.storage import EmbeddedServer  # here: other peers need no Parlour
+
+        shutil.rmtree(self._valkey_folder, ignore_errors=True)
+        self._valkey = EmbeddedServer(self._valkey_folder, durability="everysec")
+        self._valkey.start()
+        return super().start("--redis", self._valkey.url, *options)
+
+    def stop(self) -> int:
+        """Stop both; how many processes Parlour left behind."""
+        left = super().stop()
+        if self._valkey is not None:
+            self._valkey.stop()
+        shutil.rmtree(self._valkey_folder, ignore_errors=True)
+        return left

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from benchmarks.peers.bare_ws import BareServer
-from benchmarks.peers.parlour_server import ParlourServer
+from benchmarks.peers.parlour_server import EverysecParlourServer, ParlourServer
 from benchmarks.peers.workerd import HibernatingWorkerdServer, WorkerdServer
 
 
@@ -39,4 +39,5 @@ PEERS: dict[str, Callable[[Path], Peer]] = {
     "workerd": WorkerdServer,
     "workerd-hibernating": HibernatingWorkerdServer,
     "parlour": ParlourServer,
+    "parlour-everysec": EverysecParlourServer,
 }

@@ -17,6 +17,10 @@ const rooms :Workerd.Worker = (
     (className = "Fanout", uniqueKey = "fanout", enableSql = true),
     (className = "HibernatingEcho", uniqueKey = "hibernating-echo", enableSql = true),
     (className = "HibernatingFanout", uniqueKey = "hibernating-fanout", enableSql = true),
+    (className = "Put", uniqueKey = "put", enableSql = true),
+    (className = "Get", uniqueKey = "get", enableSql = true),
+    (className = "List100", uniqueKey = "list100", enableSql = true),
+    (className = "List10000", uniqueKey = "list10000", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "disk"),
   bindings = [
@@ -24,5 +28,9 @@ const rooms :Workerd.Worker = (
     (name = "parties/fanout", durableObjectNamespace = "Fanout"),
     (name = "hibernating/echo", durableObjectNamespace = "HibernatingEcho"),
     (name = "hibernating/fanout", durableObjectNamespace = "HibernatingFanout"),
+    (name = "parties/put", durableObjectNamespace = "Put"),
+    (name = "parties/get", durableObjectNamespace = "Get"),
+    (name = "parties/list100", durableObjectNamespace = "List100"),
+    (name = "parties/list10000", durableObjectNamespace = "List10000"),
   ],
 );

@@ -47,6 +47,61 @@ export class HibernatingFanout extends HibernatingRoom {
   }
 }
 
+// Storage. Keys and values as in rooms.py; the output gate of a Durable Object holds an answer back
+// until what was put before it is on disk.
+const KEYS = 1000;
+const AT_ONCE = 128; // keys in one put
+const keyOf = (number) => `key-${String(number).padStart(8, "0")}`;
+
+async function fill(storage, count) {
+  for (let start = 0; start < count; start += AT_ONCE) {
+    const pairs = {};
+    for (let i = start; i < Math.min(start + AT_ONCE, count); i++) pairs[keyOf(i)] = "x".repeat(64);
+    await storage.put(pairs);
+  }
+}
+
+export class Put extends Room {
+  webSocketMessage(socket, message) {
+    const number = parseInt(message.slice(8, 16), 16) % KEYS;
+    this.ctx.storage.put(keyOf(number), message);
+    socket.send(message);
+  }
+}
+
+export class Get extends Room {
+  constructor(ctx, env) {
+    super(ctx, env);
+    ctx.blockConcurrencyWhile(() => fill(ctx.storage, KEYS));
+  }
+
+  async webSocketMessage(socket, message) {
+    const number = parseInt(message.slice(8, 16), 16) % KEYS;
+    const value = await this.ctx.storage.get(keyOf(number));
+    if (value.length === 64) socket.send(message);
+  }
+}
+
+class List extends Room {
+  constructor(ctx, env) {
+    super(ctx, env);
+    ctx.blockConcurrencyWhile(() => fill(ctx.storage, this.count));
+  }
+
+  async webSocketMessage(socket, message) {
+    const values = await this.ctx.storage.list();
+    if (values.size === this.count) socket.send(message);
+  }
+}
+
+export class List100 extends List {
+  get count() { return 100; }
+}
+
+export class List10000 extends List {
+  get count() { return 10_000; }
+}
+
 export default {
   fetch(request, env) {
     const [, kind, party, room] = new URL(request.url).pathname.split("/");
