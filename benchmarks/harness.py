@@ -105,7 +105,11 @@ def main(questions: Sequence[Question], arguments: Sequence[str] | None = None) 
     signal.signal(signal.SIGTERM, _exit)  # so that peers are stopped then, too
     problems = 0
     for question in questions:
-        outcome = run(question, settings)
+        try:
+            outcome = run(question, settings)
+        except KeyboardInterrupt:
+            _say("\ninterrupted; everything that was started has been stopped")
+            raise SystemExit(128 + signal.SIGINT) from None
         path = report.write_json(outcome, FOLDER)
         print(report.table(outcome), f"\nAll runs: {path.relative_to(ROOT)}\n", flush=True)
         problems += len(outcome.problems)
