@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import pytest
-
 from parlour.storage import (
     Backend,
     MemoryBackend,

@@ -9,14 +9,13 @@ import warnings
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-
 from parlour.storage import (
     DataCloneError,
     InvalidKey,
     KeyTooLarge,
     Storage,
-    StorageLimits,
     StorageClosed,
+    StorageLimits,
     StorageReset,
     TooManyKeys,
     ValueTooLarge,
@@ -138,7 +137,7 @@ async def test_put_of_nothing_is_fine(storage: Storage) -> None:
 async def test_put_takes_a_pair_or_a_mapping(storage: Storage, arguments: tuple[str]) -> None:
     """Anything else is a mistake and says how to call it."""
     with pytest.raises(TypeError, match=r"put\(\)"):
-        storage.put(*arguments)
+        storage.put(*arguments)  # type: ignore[call-overload]
 
 
 async def test_writes_without_an_await_between_them_are_one_flush(storage: Storage) -> None:
@@ -260,7 +259,7 @@ async def test_a_list_shows_what_is_not_flushed(place: Place, reverse: bool) -> 
     await storage.sync()
     storage.delete(KEYS[22:40])
     storage.put({"key023": "again", "key0205": "new"})
-    expected = {key: number for number, key in enumerate(KEYS)}
+    expected: dict[str, object] = {key: number for number, key in enumerate(KEYS)}
     for key in (*KEYS[10:20], *KEYS[22:40]):
         del expected[key]
     expected |= {"key005": "changed", "key0055": "new", "key023": "again", "key0205": "new"}

@@ -6,7 +6,6 @@ import asyncio
 import time
 
 import pytest
-
 from parlour.storage import (
     InvalidKey,
     Storage,
@@ -56,12 +55,16 @@ async def test_a_transaction_commits_at_its_end(place: Place, storage: Storage) 
 async def test_an_exception_undoes_it_and_goes_on(place: Place, storage: Storage) -> None:
     """Nothing of it is written, and the storage works on."""
     storage.put("a", 1)
-    with pytest.raises(ZeroDivisionError):
+
+    async def failing() -> None:
         async with storage.transaction() as txn:
             txn.put("a", 2)
             txn.put_large("large", bytes(5000))
             txn.set_alarm(time.time() + 60)
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await failing()
     assert await storage.list() == {"a": 1}
     assert await storage.get_large("large") is None
     assert await storage.get_alarm() is None
@@ -112,12 +115,16 @@ async def test_a_transaction_is_used_in_its_block_only(storage: Storage) -> None
 
 async def test_calls_on_the_storage_inside_the_block_belong_to_it(storage: Storage) -> None:
     """Also those of tasks that were started there."""
-    with pytest.raises(ZeroDivisionError):
+
+    async def failing() -> None:
         async with storage.transaction():
             storage.put("a", 1)
             await asyncio.create_task(_put(storage, "b"))
             assert await storage.keys() == ["a", "b"]
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await failing()
     assert await storage.keys() == []
 
 
@@ -130,13 +137,17 @@ async def test_other_storages_are_not_in_it(place: Place, storage: Storage) -> N
     claim = await place.backend.claim("chat/other", owner="owner", address="")
     other = Storage(place.backend, claim, limits=place.limits)
     place.opened.append(other)
-    with pytest.raises(ZeroDivisionError):
+
+    async def failing() -> None:
         async with storage.transaction():
             async with other.transaction():
                 other.put("inner", 1)
                 storage.put("outer", 1)
             other.put("plain", 1)
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await failing()
     assert await other.keys() == ["inner", "plain"]
     assert await storage.keys() == []
 
@@ -165,11 +176,10 @@ async def test_inner_transactions_are_part_of_the_outer_one(storage: Storage) ->
 
 async def test_an_outer_transaction_waits_for_inner_ones(storage: Storage) -> None:
     """Rolling it back under one is an error, and an inner one does not outlive it."""
-    async with storage.transaction() as outer:
-        async with outer.transaction() as inner:
-            with pytest.raises(TransactionBusy):
-                outer.rollback()
-            inner.put("a", 1)
+    async with storage.transaction() as outer, outer.transaction() as inner:
+        with pytest.raises(TransactionBusy):
+            outer.rollback()
+        inner.put("a", 1)
     outer = storage.transaction()
     await outer.__aenter__()
     inner = outer.transaction()
@@ -289,7 +299,11 @@ async def test_a_refused_call_leaves_the_transaction_open(storage: Storage) -> N
 
 async def test_a_transaction_on_storage_that_was_reset_fails(storage: Storage) -> None:
     """Its end raises, and nothing of it is written."""
-    with pytest.raises(StorageReset):
+
+    async def reset_inside() -> None:
         async with storage.transaction() as txn:
             txn.put("a", 1)
             storage.abandon()
+
+    with pytest.raises(StorageReset):
+        await reset_inside()
