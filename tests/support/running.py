@@ -90,13 +90,17 @@ def free_port() -> int:
 
 
 def processes_of_session(session: int) -> list[str]:
-    """The command lines of what runs in a session (as `start_new_session` made it)."""
+    """The command lines of what runs in a session (as `start_new_session` made it).
+
+    A process that has ended and whose parent has not asked for its status yet has none.
+    """
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if os.getsid(int(entry.name)) == session:
-                    found.append((entry / "cmdline").read_text().replace("\0", " "))
+                command_line = (entry / "cmdline").read_text().replace("\0", " ")
+                if command_line and os.getsid(int(entry.name)) == session:
+                    found.append(command_line)
             except (OSError, ProcessLookupError):
                 continue
     return found
