@@ -130,9 +130,9 @@ def test_the_server_ends_with_a_starter_that_was_killed(tmp_path: Path) -> None:
     starter.kill()
     starter.wait()
     starter.stdout.close()
+    assert wait_for_end(server_pid)
     with EmbeddedServer(tmp_path) as server:
         assert ask(server, "PING") is True
-    assert wait_for_end(server_pid)
 
 
 def test_a_server_left_behind_is_ended_by_the_next_start(tmp_path: Path) -> None:
@@ -154,8 +154,9 @@ def test_the_server_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
     thread.start()
     thread.join()
     try:
-        assert ask(server, "PING") is True
         assert server.pid is not None
+        assert not wait_for_end(server.pid, wait_s=0.3)
+        assert ask(server, "PING") is True
     finally:
         server.stop()
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from parlour.storage.redis_commands import Command, CommandQueue, ConnectionLimits, Script, pack
 from parlour.storage.server_errors import CommandFailed, ConnectionLost, ServerUnavailable
@@ -44,6 +44,8 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
+@example(steps=["add repeat", "take", "add repeat", "cut"])  # the older one first
+@settings(max_examples=500)
 def test_any_history_keeps_order_and_forgets_nothing(
     steps: list[str], loop: asyncio.AbstractEventLoop
 ) -> None:
