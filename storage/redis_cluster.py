@@ -12,13 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from .redis_commands import Argument, Command, ConnectionLimits, Reply, Script
 from .redis_connection import BoundScript, RedisConnection
+from .redis_slots import Address, parse_address, parse_slots
 from .redis_url import RedisUrl
 from .server_errors import (
     CommandFailed,
@@ -29,8 +30,6 @@ from .server_errors import (
 )
 
 _log = logging.getLogger(__name__)
-
-Address = tuple[str, int]
 
 # Between two tries of a command that the cluster cannot serve for the moment.
 RETRY_S = 0.05
@@ -292,22 +291,6 @@ class ClusterConnection:
         parked, self._parked = self._parked, deque()
         for call in parked:
             self._send(call, self._slots[call.slot])
-
-
-def parse_slots(reply: Iterable[Any], host: str) -> list[Address | None]:
-    """CLUSTER SLOTS as the primary's address of each slot; `host` told it, for nameless nodes."""
-    slots: list[Address | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
-    for first, last, primary, *_ in reply:
-        name = (primary[0] or b"").decode()
-        address = (name if name not in ("", "?") else host, int(primary[1]))
-        slots[first : last + 1] = [address] * (last + 1 - first)
-    return slots
-
-
-def parse_address(text: str, host: str) -> Address:
-    """`host:port` as MOVED and ASK name it; without a host it is the one that answered."""
-    name, _, port = text.rpartition(":")
-    return name.strip("[]") or host, int(port)
 
 
 def _fail(call: _Call, error: Exception) -> None:

@@ -7,12 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from parlour.storage.redis_cluster import (
-    ClusterConnection,
-    connect,
-    parse_address,
-    parse_slots,
-)
+from parlour.storage.redis_cluster import ClusterConnection, connect
 from parlour.storage.redis_commands import ConnectionLimits
 from parlour.storage.redis_connection import RedisConnection
 from parlour.storage.server_errors import CommandFailed, ConnectionClosed, ServerUnavailable
@@ -168,14 +163,3 @@ async def test_a_closed_cluster_connection_leaves_nobody_waiting(
     await connection.close()
     errors = await asyncio.gather(*waiting, connection.execute("PING"), return_exceptions=True)
     assert {type(error) for error in errors} == {ConnectionClosed}
-
-
-def test_slots_and_addresses_are_read_as_servers_write_them() -> None:
-    """Nodes without a name of their own are at the host that told of them; IPv6 has colons."""
-    slots = parse_slots(
-        [[0, 1, [b"10.0.0.1", 1, b"id"]], [3, 3, [None, 2, b"id"], [b"r", 3, b"id"]]], "asked"
-    )
-    assert slots[:5] == [("10.0.0.1", 1), ("10.0.0.1", 1), None, ("asked", 2), None]
-    assert parse_address("10.0.0.1:7000", "h") == ("10.0.0.1", 7000)
-    assert parse_address("::1:7000", "h") == ("::1", 7000)
-    assert parse_address(":7000", "h") == ("h", 7000)
