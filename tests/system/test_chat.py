@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 import uuid
 
 import aiohttp
@@ -40,12 +41,10 @@ async def test_two_clients_chat(
         assert [m["text"] for m in history["messages"]] == ["anybody there?", "yes"]
 
 
-async def message_of(
-    socket: aiohttp.ClientWebSocketResponse, kind: str
-) -> dict[str, dict[str, str]]:
+async def message_of(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
     """The next message of a kind."""
     while True:
-        message: dict[str, dict[str, str]] = json.loads(await socket.receive_str())
+        message: dict[str, Any] = json.loads(await socket.receive_str())
         if message["type"] == kind:
             return message
 

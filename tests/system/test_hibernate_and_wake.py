@@ -112,7 +112,7 @@ async def test_messages_sent_while_the_room_dies_are_handled_once_and_in_order(
             await socket.send_str("x")
             if number == messages // 2:
                 os.kill(pid, signal.SIGKILL)
-        counts = []
+        counts: list[int] = []
         while not counts or counts[-1] < messages:
             counts.append(int((await socket.receive_str()).split()[0]))
     assert counts == sorted(set(counts))  # some answers may have died with the process
