@@ -130,9 +130,10 @@ def test_the_server_ends_with_a_starter_that_was_killed(tmp_path: Path) -> None:
     starter.kill()
     starter.wait()
     starter.stdout.close()
-    assert wait_for_end(server_pid)
-    with EmbeddedServer(tmp_path) as server:
+    ended = wait_for_end(server_pid)
+    with EmbeddedServer(tmp_path) as server:  # which would end one that was left behind
         assert ask(server, "PING") is True
+    assert ended
 
 
 def test_a_server_left_behind_is_ended_by_the_next_start(tmp_path: Path) -> None:
