@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
 import uuid
+from typing import Any
 
 import aiohttp
 import pytest
