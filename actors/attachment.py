@@ -14,6 +14,8 @@ class Attachment:
     """One gateway's channel to one room."""
 
     __slots__ = (
+        "_begun",
+        "_under_way",
         "careful_until",
         "channel",
         "connections",
@@ -29,8 +31,22 @@ class Attachment:
         self.gateway_id = gateway_id
         self.careful_until = careful_until
         self.connections: dict[int, Connection] = {}
-        self.finished = 0  # the last event handled
+        self.finished = 0  # every event up to this one is handled
         self.reported = 0  # the last event that the gateway was told is done
+        self._begun = 0
+        self._under_way: set[int] = set()  # interleaved events
 
     def __repr__(self) -> str:
         return f"<Attachment of {self.gateway_id}, {len(self.connections)} connections>"
+
+    def begin(self, sequence: int) -> None:
+        """An event begins while others may be under way."""
+        if sequence:
+            self._begun = sequence
+            self._under_way.add(sequence)
+
+    def end(self, sequence: int) -> None:
+        """It has ended; those before it may not have."""
+        if sequence:
+            self._under_way.discard(sequence)
+            self.finished = min(self._under_way) - 1 if self._under_way else self._begun

@@ -31,11 +31,12 @@ class Durability(Protocol):
 class OutputGate:
     """Frames of one room on their way out."""
 
-    __slots__ = ("_held", "_storage", "held_bytes")
+    __slots__ = ("_held", "_shut", "_storage", "held_bytes")
 
     def __init__(self, storage: Durability) -> None:
         self._storage = storage
         self._held: deque[tuple[int, Link, bytes]] = deque()
+        self._shut = False
         self.held_bytes = 0
 
     def __repr__(self) -> str:
@@ -48,6 +49,8 @@ class OutputGate:
 
     def send(self, link: Link, frame: bytes) -> None:
         """Let `frame` out once every write made before this call is durable."""
+        if self._shut:
+            return
         storage = self._storage
         if not self._held and storage.durable >= storage.gate:
             link.write(frame)
@@ -63,7 +66,8 @@ class OutputGate:
             self.held_bytes -= len(frame)
             link.write(frame)
 
-    def discard(self) -> None:
-        """Drop what waits."""
+    def shut(self) -> None:
+        """Drop what waits, and everything from now on: the room is reset."""
+        self._shut = True
         self._held.clear()
         self.held_bytes = 0

@@ -95,10 +95,25 @@ async def _request(live: LiveRoom, room: Room, event: Event) -> None:
     except Exception:
         _log_raised(live, "on_request")
         response = Response("the room failed to answer this request\n", 500)
-    response_head = messages.ResponseHead(
+    _respond(live, event, response)
+
+
+def tell_timeout(live: LiveRoom, event: Event) -> None:
+    """Tell whoever sent an event that its hook was cancelled."""
+    connection = event.attachment.connections.get(event.number)
+    if event.kind == Kind.REQUEST:
+        _respond(live, event, Response("the room took too long to answer\n", 504))
+    elif connection is not None:
+        if event.kind == Kind.CONNECT:
+            connection.accept()
+        connection.close(CLOSE_INTERNAL_ERROR, "the room took too long")
+
+
+def _respond(live: LiveRoom, event: Event, response: Response) -> None:
+    head = messages.ResponseHead(
         response.status, [(str(name), value) for name, value in response.headers.items()]
     )
-    payload = pack_parts(messages.encode(response_head), response.body)
+    payload = pack_parts(messages.encode(head), response.body)
     frame = pack(Kind.RESPONSE, event.attachment.channel, event.number, 0, payload)
     live.output.send(event.attachment.link, frame)
 

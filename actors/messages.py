@@ -78,6 +78,13 @@ class Standing(msgspec.Struct):
     state: bytes
 
 
+class AutoResponse(msgspec.Struct):
+    """A text that the gateway answers by itself; an absent request clears it."""
+
+    request: bytes | None
+    response: bytes
+
+
 class RequestHead(msgspec.Struct):
     """An HTTP request without its body."""
 
@@ -105,11 +112,10 @@ class RoomReport(msgspec.Struct):
     """One room of a room actor, as the manager needs it to decide who hibernates."""
 
     key: RoomKey
-    state: str
+    state: str  # of lifecycle.State, or "idle" for a live room with nothing to do
     last_event_s: float  # on the monotonic clock of this node
     connections: int
     started_s: float
-    hibernate_after_s: float
 
 
 class Report(msgspec.Struct):

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from types import ModuleType
 
+from .options import InvalidOption, options_of
 from .room import Room
 
 MAIN = "main"
@@ -47,6 +48,11 @@ def parties_of(module: ModuleType) -> dict[str, type[Room]]:
     if len(parties) == 1:
         parties.setdefault(MAIN, next(iter(parties.values())))
     check_names(parties)
+    for room_class in parties.values():
+        try:
+            options_of(room_class)
+        except InvalidOption as error:
+            raise PartyError(str(error)) from error
     return parties
 
 

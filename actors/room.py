@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..storage import Storage
 from .connection import Connection
 from .http import Request, Response
+from .offload import offload
 
 if TYPE_CHECKING:
     from .messages import RoomKey
@@ -26,6 +27,8 @@ class RoomContext(Protocol):
 
     def broadcast(self, message: str | bytes, without: Iterable[str]) -> None: ...
 
+    def set_auto_response(self, request: str | None, response: str) -> None: ...
+
 
 class Room:
     """A small stateful server: one per chat, document, game or device.
@@ -37,6 +40,24 @@ class Room:
 
     hibernate_after: float = 10.0
     """Seconds without an event after which the room leaves its process. Its sockets stay open."""
+
+    hibernate: bool = True
+    """False keeps a room in its process as long as it has connections."""
+
+    max_lifetime: float | None = None
+    """Seconds after which the room leaves its process, idle or not; its next event wakes it."""
+
+    memory_limit: int = 128 * 1024 * 1024
+    """Bytes that the room's process may grow by; past it the room is reset, and logged."""
+
+    rooms_per_actor: int = 1
+    """Rooms of this class that may share a process. With 1 each is a Ray actor of its own."""
+
+    interleave: bool = False
+    """True lets other events begin while a hook awaits something other than storage."""
+
+    handler_timeout: float = 30.0
+    """Seconds that a hook may take; then it is cancelled and its client is told."""
 
     _context: RoomContext
 
@@ -81,6 +102,37 @@ class Room:
         """
         self._context.broadcast(message, without)
 
+    def set_auto_response(self, request: str | None, response: str = "") -> None:
+        """Have the gateway answer the exact text `request` with `response`, for every connection.
+
+        The room is neither woken nor told. There is one such pair per room; it is kept while the
+        room has connections. None clears it. Use it for the pings of clients.
+
+        Raises:
+            TypeError: If either is not str.
+            ValueError: If either is over `AUTO_RESPONSE_BYTES_MAX` bytes.
+        """
+        self._context.set_auto_response(request, response)
+
+    async def offload(
+        self,
+        fn: Callable[..., Any],
+        *args: Any,
+        num_cpus: float = 1,
+        num_gpus: float = 0,
+        **kwargs: Any,
+    ) -> Any:
+        """Run `fn(*args, **kwargs)` as a Ray task, without holding up the room's process.
+
+        The function and its arguments travel to another process; it must not use the room. With
+        the default of `interleave = False` the room's next event waits for the result all the
+        same; with True it does not. A crash of the task is raised here and not tried again.
+
+        Raises:
+            Exception: What the function raised, as itself.
+        """
+        return await offload(fn, *args, num_cpus=num_cpus, num_gpus=num_gpus, **kwargs)
+
     # Hooks
 
     def on_start(self) -> Any:
@@ -102,6 +154,13 @@ class Room:
         """A connection has ended, and is not among `connections()` any more.
 
         Runs once per connection; `code` is 1006 and `was_clean` False for one that was lost.
+        """
+
+    def on_stop(self, reason: str) -> Any:
+        """The room is about to leave its process in good order; no event is in hand.
+
+        `reason` is "hibernate", "deploy", "shutdown", "memory" or "lifetime". What is written
+        here is stored. It may take `STOP_TIMEOUT_S` seconds, and does not run in a crash.
         """
 
     def on_request(self, request: Request) -> Any:

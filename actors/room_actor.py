@@ -23,6 +23,7 @@ from .link import Link, connect, listen
 from .live_room import LiveRoom, Surroundings
 from .mailbox import MailboxFull
 from .messages import Attach, Hello, Leave, Refused, Report, RoomKey, RoomReport
+from .options import RoomOptions, options_of
 from .room import Room
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,9 @@ class RoomActor:
         self.settings = settings
         self.address = os.path.join(settings.folder, f"room-{settings.id}.sock")
         self.ended = asyncio.Event()
-        self._parties = parties
+        self._parties: dict[str, tuple[type[Room], RoomOptions]] = {
+            party: (room_class, options_of(room_class)) for party, room_class in parties.items()
+        }
         self._rooms: dict[RoomKey, LiveRoom] = {}
         self._channels: dict[tuple[Link, int], LiveRoom] = {}
         self._links: set[Link] = set()
@@ -143,12 +146,12 @@ class RoomActor:
             if self._stopping:
                 self._refuse(link, channel, Refused("held", "this room actor is ending"))
                 return
-            room_class = self._parties.get(attach.key.party)
-            if room_class is None:
+            party = self._parties.get(attach.key.party)
+            if party is None:
                 why = f"no party {attach.key.party!r} is deployed here"
                 self._refuse(link, channel, Refused("unknown party", why))
                 return
-            room = LiveRoom(attach.key, room_class, self._around)
+            room = LiveRoom(attach.key, *party, self._around)
             self._rooms[attach.key] = room
             room.start()
         self._channels[link, channel] = room
@@ -206,6 +209,8 @@ class RoomActor:
         while True:
             self._report()
             await asyncio.sleep(REPORT_INTERVAL_S)
+            for room in list(self._rooms.values()):
+                room.check_time()
 
     def _report(self) -> None:
         if self._manager is None:
@@ -215,9 +220,8 @@ class RoomActor:
                 room.key,
                 "idle" if room.idle else room.state.value,
                 room.last_event_s,
-                room.connection_count,
+                room.attachments.connection_count,
                 room.started_s,
-                room.room_class.hibernate_after,
             )
             for room in self._rooms.values()
         ]

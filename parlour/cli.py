@@ -42,7 +42,20 @@ def main() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for what the rooms store.",
 )
-def dev(file: Path, host: str, port: int, redis_url: str | None, data_folder: Path) -> None:
+@click.option(
+    "--max-live-rooms",
+    "live_rooms_max",
+    type=click.IntRange(1),
+    help="Most rooms that have a process at once; by default as many as memory allows.",
+)
+def dev(
+    file: Path,
+    host: str,
+    port: int,
+    redis_url: str | None,
+    data_folder: Path,
+    live_rooms_max: int | None,
+) -> None:
     """Run the room classes of FILE on this machine, and reload them when they change."""
     # Here, not above: Ray takes most of a second to import, and --help must not.
     from .runtime.code import CannotLoad
@@ -51,6 +64,13 @@ def dev(file: Path, host: str, port: int, redis_url: str | None, data_folder: Pa
 
     quiet_libraries()
     try:
-        run(file, host=host, port=port, redis_url=redis_url, data_folder=data_folder)
+        run(
+            file,
+            host=host,
+            port=port,
+            redis_url=redis_url,
+            data_folder=data_folder,
+            live_rooms_max=live_rooms_max,
+        )
     except (CannotLoad, CannotStart) as error:
         raise Refusal(str(error)) from error

@@ -16,6 +16,7 @@ from types import ModuleType
 
 import cloudpickle
 
+from ..actors.options import RoomOptions, options_of
 from ..actors.parties import PartyError, parties_of
 
 MODULE_NAME = "parlour_app"
@@ -29,7 +30,7 @@ class CannotLoad(Exception):
 class Code:
     """Room classes, packed."""
 
-    parties: list[str]
+    parties: dict[str, RoomOptions]
     data: bytes
 
 
@@ -75,7 +76,8 @@ def _pack(module: ModuleType, folder: Path, file: Path) -> Code:
         cloudpickle.register_pickle_by_value(each)
     try:
         parties = parties_of(module)
-        return Code(sorted(parties), cloudpickle.dumps(parties))
+        options = {party: options_of(each) for party, each in parties.items()}
+        return Code(options, cloudpickle.dumps(parties))
     except PartyError as error:
         raise CannotLoad(f"{file} cannot be deployed: {error}") from error
     except Exception as error:

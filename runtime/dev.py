@@ -20,7 +20,15 @@ REMINDER_S = 5.0  # a step that takes longer says so, again and again
 PUBLIC = "public"
 
 
-def run(file: Path, *, host: str, port: int, redis_url: str | None, data_folder: Path) -> None:
+def run(
+    file: Path,
+    *,
+    host: str,
+    port: int,
+    redis_url: str | None,
+    data_folder: Path,
+    live_rooms_max: int | None,
+) -> None:
     """Run until Ctrl-C or SIGTERM.
 
     Raises:
@@ -38,6 +46,7 @@ def run(file: Path, *, host: str, port: int, redis_url: str | None, data_folder:
         data_folder=data_folder,
         redis_url=redis_url,
         public_folder=public if public.is_dir() else None,
+        live_rooms_max=live_rooms_max,
         progress=progress,
         say=lambda sentence: click.echo(f"  {sentence}"),
     )

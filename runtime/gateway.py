@@ -20,7 +20,7 @@ from yarl import URL
 
 from ..actors import messages
 from ..actors.frames import Kind, unpack_broadcast, unpack_close, unpack_parts
-from ..actors.messages import Closed, ConnectionRecord, Hello, ResponseHead, Standing
+from ..actors.messages import AutoResponse, Closed, ConnectionRecord, Hello, ResponseHead, Standing
 from .addresses import BadAddress, RoomAddress, room_address
 from .client_socket import TRY_AGAIN_LATER, ClientSocket
 from .front import Front
@@ -112,7 +112,11 @@ class Gateway:
     def on_message(self, socket: ClientSocket, kind: int, payload: bytes) -> None:
         """A client has sent a whole message."""
         route = self._sockets[socket.number][1]
-        self._router.send(route, kind, socket.number, payload, socket)
+        automatic = route.auto_response
+        if automatic is not None and payload == automatic[0] and kind == Kind.TEXT:
+            socket.write_frame(automatic[1])
+        else:
+            self._router.send(route, kind, socket.number, payload, socket)
 
     def on_closed(self, socket: ClientSocket, code: int, reason: str, was_clean: bool) -> None:
         """A client is gone."""
@@ -170,6 +174,13 @@ class Gateway:
             self._broadcast(route, kind, payload)
         elif kind == Kind.RESPONSE:
             self._on_response(number, payload)
+        elif kind == Kind.AUTO_RESPONSE:
+            pair = messages.decode(payload, AutoResponse)
+            route.auto_response = (
+                None
+                if pair.request is None
+                else (pair.request, build_frame(OPCODE_TEXT, pair.response))
+            )
         else:
             self._on_standing(route, kind, number, payload)
 

@@ -1,15 +1,24 @@
-"""Which rooms hibernate: a pure function of a snapshot of the node.
+"""Which rooms leave their process, and why: a pure function of a snapshot of the node.
 
-A room hibernates when it has been idle for as long as its class says. When rooms wait for a room
-actor and there is none, the rooms that have been idle longest give theirs up first.
+- "lifetime": the room is older than its class allows.
+- "memory": its process has grown past what its rooms may use.
+- "hibernate": it has been idle as long as its class says; or rooms wait for a place, or the
+  node is short of memory, and it has been idle longer than the others.
+
+A class with `hibernate = False` keeps its rooms while they have connections, for whatever reason
+but age and memory of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..actors.messages import RoomKey
+from ..actors.options import RoomOptions
+
+SHARE_WHEN_SHORT = 10  # of the idle rooms, one in so many goes at each look when memory is short
 
 
 class RoomSnapshot(NamedTuple):
@@ -17,20 +26,62 @@ class RoomSnapshot(NamedTuple):
 
     key: RoomKey
     idle: bool  # nothing in hand, nothing waiting
+    connections: int
+    started_s: float
     last_event_s: float
-    hibernate_after_s: float
+    growth_bytes: int  # of its process since it was a fresh standby
+    neighbours: int  # rooms in its process, itself included
 
 
-def rooms_to_hibernate(
-    rooms: Sequence[RoomSnapshot], now_s: float, actors_wanted: int
-) -> list[RoomKey]:
-    """Those that should leave their process now, longest idle first.
+@dataclass(frozen=True)
+class NodeSnapshot:
+    """A node at one moment."""
 
-    `actors_wanted` is how many rooms wait for a room actor that nobody else will provide.
-    """
-    idle = sorted((room for room in rooms if room.idle), key=lambda room: room.last_event_s)
-    return [
-        room.key
-        for rank, room in enumerate(idle)
-        if rank < actors_wanted or now_s - room.last_event_s >= room.hibernate_after_s
+    now_s: float
+    rooms: Sequence[RoomSnapshot]
+    places_wanted: int  # rooms that wait for a process which nobody else will give up
+    short_of_memory: bool
+
+
+class Departure(NamedTuple):
+    """A room that has to leave its process."""
+
+    key: RoomKey
+    reason: str
+
+
+def departures(node: NodeSnapshot, options: Mapping[str, RoomOptions]) -> list[Departure]:
+    """The rooms that should leave now, each once, the longest idle first among equals."""
+    found: dict[RoomKey, str] = {}
+    for room in node.rooms:
+        reason = own_reason(room, options[room.key.party], node.now_s)
+        if reason is not None:
+            found[room.key] = reason
+    wanted = node.places_wanted - len(found)
+    candidates = [
+        room
+        for room in node.rooms
+        if room.key not in found and may_hibernate(room, options[room.key.party])
     ]
+    if node.short_of_memory:
+        wanted = max(wanted, -(-len(candidates) // SHARE_WHEN_SHORT))
+    candidates.sort(key=lambda room: room.last_event_s)
+    for room in candidates[: max(0, wanted)]:
+        found[room.key] = "hibernate"
+    return [Departure(key, reason) for key, reason in found.items()]
+
+
+def own_reason(room: RoomSnapshot, options: RoomOptions, now_s: float) -> str | None:
+    """Why a room should leave by itself, whatever the others do; None if it should not."""
+    if options.lifetime_s_max is not None and now_s - room.started_s >= options.lifetime_s_max:
+        return "lifetime"
+    if room.growth_bytes > options.memory_bytes_max * room.neighbours:
+        return "memory"
+    if may_hibernate(room, options) and now_s - room.last_event_s >= options.hibernate_after_s:
+        return "hibernate"
+    return None
+
+
+def may_hibernate(room: RoomSnapshot, options: RoomOptions) -> bool:
+    """Whether a room could hibernate now."""
+    return room.idle and (options.hibernate_with_connections or not room.connections)

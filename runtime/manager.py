@@ -19,7 +19,9 @@ from ..actors.link import Link, listen
 from ..actors.messages import Hello, Leave, Placed, Report, RoomKey
 from ..actors.room_actor import RoomActorSettings
 from .burial import Undertaker
-from .hibernation import RoomSnapshot, rooms_to_hibernate
+from .code import Code
+from .hibernation import NodeSnapshot, RoomSnapshot, departures
+from .memory import available_bytes
 from .pool import ActorRecord, ActorState, Pool
 from .settings import ManagerSettings
 
@@ -84,10 +86,10 @@ class HibernationManager:
         )
         self._spawn(self._tick())
 
-    async def deploy(self, code: bytes) -> int:
+    async def deploy(self, code: Code) -> int:
         """Use these room classes from now on; live rooms move to them. Returns the version."""
-        self._code = code
-        self.pool.version += 1
+        self._code = code.data
+        self.pool.deploy(code.parties)
         self._pause_until_s = 0.0
         self._start_error = ""
         for record in self.pool.actors.values():
@@ -135,8 +137,7 @@ class HibernationManager:
         if record is None:
             link.abort()
             return
-        record.link, record.address, record.pid = link, hello.address, hello.pid
-        record.state = ActorState.STANDBY
+        self.pool.started(record, link, hello.address)
         self._undertaker.watch(hello.id, hello.pid)
         self._serve_waiting()
 
@@ -238,7 +239,7 @@ class HibernationManager:
         while True:
             await asyncio.sleep(TICK_S)
             self._expire_waiting()
-            self._hibernate()
+            self._send_to_sleep()
             for record in self.pool.surplus():
                 self._end(record, b"surplus")
             self._fill()
@@ -250,16 +251,39 @@ class HibernationManager:
             why = self._start_error or "no room actor became free in time"
             self._answer(wake.link, wake.number, Placed(error=why))
 
-    def _hibernate(self) -> None:
-        rooms = [
-            RoomSnapshot(r.key, r.state == "idle", r.last_event_s, r.hibernate_after_s)
-            for r in self.pool.rooms()
-        ]
-        wanted = len(self._waiting) - self.pool.count(ActorState.STARTING)
-        for key in rooms_to_hibernate(rooms, time.monotonic(), wanted):
+    def _send_to_sleep(self) -> None:
+        for key, reason in departures(self._snapshot(), self.pool.options):
             record = self.pool.find(key)
-            if record is not None:
-                self._send_away(record, key, "hibernate")
+            if record is None:
+                continue
+            if reason == "memory":
+                log.warning(
+                    "room %s is reset: its process has grown by %d bytes", key, record.growth_bytes
+                )
+                record.retiring = True  # memory comes back with the end of the process
+            self._send_away(record, key, reason)
+
+    def _snapshot(self) -> NodeSnapshot:
+        rooms = [
+            RoomSnapshot(
+                room.key,
+                room.state == "idle",
+                room.connections,
+                room.started_s,
+                room.last_event_s,
+                record.growth_bytes,
+                len(record.rooms),
+            )
+            for record, room in self.pool.rooms()
+            if room.key.party in self.pool.options
+        ]
+        coming = 0 if self.pool.full else self.pool.count(ActorState.STARTING)
+        return NodeSnapshot(
+            now_s=time.monotonic(),
+            rooms=rooms,
+            places_wanted=len(self._waiting) - coming,
+            short_of_memory=available_bytes() < self.settings.free_memory_bytes_min,
+        )
 
     def _send_all_away(self, record: ActorRecord, reason: str) -> None:
         for key in record.keys:

@@ -23,6 +23,7 @@ import ray
 from ..storage import EmbeddedServer, StorageError
 from ..storage.opening import look_at_server
 from .code import Code
+from .memory import total_bytes
 from .ray_actors import RayGateway, RayManager, actor_class
 from .settings import GatewaySettings, ManagerSettings
 
@@ -31,6 +32,7 @@ STOP_TIMEOUT_S = 8.0
 OBJECT_STORE_BYTES = 128 * 1024 * 1024  # rooms do not use it; Ray wants some
 BYTES_PER_LIVE_ROOM = 80 * 1024 * 1024  # a room actor, and what a room usually adds
 LIVE_ROOMS_MIN = 8
+FREE_MEMORY_SHARE_MIN = 20  # one part in so many of the memory stays free
 NAMESPACE = "parlour"
 
 Progress = Callable[[str], contextlib.AbstractContextManager[None]]
@@ -51,6 +53,7 @@ class LocalNode:
         data_folder: Path,
         redis_url: str | None,
         public_folder: Path | None,
+        live_rooms_max: int | None,
         progress: Progress,
         say: Callable[[str], None],
     ) -> None:
@@ -59,6 +62,7 @@ class LocalNode:
         self._data_folder = data_folder
         self._redis_url = redis_url
         self._public_folder = public_folder
+        self._live_rooms_max = live_rooms_max
         self._progress = progress
         self._say = say
         self._stack = ExitStack()
@@ -88,8 +92,8 @@ class LocalNode:
         Raises:
             CannotStart: If they cannot be loaded in a room actor.
         """
-        ray.get(self._manager.deploy.remote(code.data), timeout=START_TIMEOUT_S)
-        ray.get(self._gateway.deploy.remote(code.parties), timeout=START_TIMEOUT_S)
+        ray.get(self._manager.deploy.remote(code), timeout=START_TIMEOUT_S)
+        ray.get(self._gateway.deploy.remote(list(code.parties)), timeout=START_TIMEOUT_S)
         self._wait_until_ready()
 
     def stop(self) -> None:
@@ -139,7 +143,8 @@ class LocalNode:
             folder=self._sockets_folder,
             redis_url=redis_url,
             node_id=ray.get_runtime_context().get_node_id(),
-            live_rooms_max=max(LIVE_ROOMS_MIN, memory_bytes() // 2 // BYTES_PER_LIVE_ROOM),
+            live_rooms_max=self._live_rooms_max or default_live_rooms_max(),
+            free_memory_bytes_min=total_bytes() // FREE_MEMORY_SHARE_MIN,
         )
         gateway = GatewaySettings(
             host=self._host,
@@ -152,8 +157,9 @@ class LocalNode:
             self._gateway = actor_class(RayGateway).remote()
             self._stack.callback(self._stop_actors)
             ray.get(self._manager.start.remote(manager), timeout=START_TIMEOUT_S)
-            ray.get(self._manager.deploy.remote(code.data), timeout=START_TIMEOUT_S)
-            ray.get(self._gateway.start.remote(gateway, code.parties), timeout=START_TIMEOUT_S)
+            ray.get(self._manager.deploy.remote(code), timeout=START_TIMEOUT_S)
+            parties = list(code.parties)
+            ray.get(self._gateway.start.remote(gateway, parties), timeout=START_TIMEOUT_S)
             self._wait_until_ready()
 
     def _wait_until_ready(self) -> None:
@@ -185,6 +191,6 @@ def check_port(host: str, port: int) -> None:
         ) from error
 
 
-def memory_bytes() -> int:
-    """The memory of this machine."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+def default_live_rooms_max() -> int:
+    """As many rooms as half of the memory has room for, were each a room actor of its own."""
+    return max(LIVE_ROOMS_MIN, total_bytes() // 2 // BYTES_PER_LIVE_ROOM)

@@ -1,17 +1,20 @@
 """The room actors of a node, and which of them serves which room. Pure: `manager.py` does the I/O.
 
-A room actor is starting, then a standby, then serving one room until that room leaves it; then it
-is a standby again. One whose code is older than what is deployed ends instead.
+A room actor is starting, then a standby, then serving: one room, or up to `rooms_per_actor` rooms
+of one party. When its last room has left, it is a standby again. One whose code is older than
+what is deployed, or that has to go for another reason, takes no new room and ends when it is
+empty.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..actors.link import Link
 from ..actors.messages import RoomKey, RoomReport
+from ..actors.options import RoomOptions
 
 ASSIGNMENT_TIMEOUT_S = 10.0  # for a gateway to attach to the room actor it was given
 STARTING_MAX = 4  # at once: each start costs most of a second of CPU
@@ -34,8 +37,10 @@ class ActorRecord:
     version: int
     state: ActorState = ActorState.STARTING
     address: str = ""
-    pid: int = 0
     link: Link | None = None
+    party: str = ""  # of the rooms it serves
+    retiring: bool = False  # takes no new room, ends when it is empty
+    empty_bytes: int = 0  # its memory when it was a fresh standby
     memory_bytes: int = 0
     rooms: dict[RoomKey, RoomReport] = field(default_factory=dict)
     assigned: dict[RoomKey, float] = field(default_factory=dict)  # -> when, until it is reported
@@ -45,12 +50,18 @@ class ActorRecord:
         """The rooms it has or is about to have."""
         return self.rooms.keys() | self.assigned.keys()
 
+    @property
+    def growth_bytes(self) -> int:
+        """What it has grown by since it was a fresh standby."""
+        return max(0, self.memory_bytes - self.empty_bytes) if self.empty_bytes else 0
+
 
 class Pool:
     """All room actors of a node."""
 
     def __init__(self, standbys: int, live_rooms_max: int) -> None:
         self.version = 0
+        self.options: Mapping[str, RoomOptions] = {}
         self.actors: dict[str, ActorRecord] = {}
         self._standbys = standbys
         self._live_rooms_max = live_rooms_max
@@ -64,53 +75,92 @@ class Pool:
         """How many room actors are in a state."""
         return sum(record.state is state for record in self.actors.values())
 
-    def rooms(self) -> Iterator[RoomReport]:
-        """Every room that was last reported."""
+    def rooms(self) -> Iterator[tuple[ActorRecord, RoomReport]]:
+        """Every room that was last reported, and where it is."""
         for record in self.actors.values():
-            yield from record.rooms.values()
+            for room in record.rooms.values():
+                yield record, room
+
+    @property
+    def full(self) -> bool:
+        """Whether as many rooms are live as may be."""
+        return len(self._by_room) >= self._live_rooms_max
+
+    # Room actors come and go
+
+    def deploy(self, options: Mapping[str, RoomOptions]) -> int:
+        """A new version: room actors of the ones before take no new room. Returns its number."""
+        self.version += 1
+        self.options = options
+        for record in self.actors.values():
+            record.retiring = True
+        return self.version
 
     def add(self, actor_id: str) -> ActorRecord:
         """A room actor is being started."""
         record = self.actors[actor_id] = ActorRecord(actor_id, self.version)
         return record
 
+    def started(self, record: ActorRecord, link: Link, address: str) -> None:
+        """A room actor is ready."""
+        record.link, record.address, record.state = link, address, ActorState.STANDBY
+
     def remove(self, record: ActorRecord) -> set[RoomKey]:
         """A room actor is gone; returns the rooms it had."""
         self.actors.pop(record.id, None)
         keys = record.keys
         for key in keys:
-            if self._by_room.get(key) is record:
-                del self._by_room[key]
+            self._forget(key, record)
         return keys
+
+    def _forget(self, key: RoomKey, record: ActorRecord) -> None:
+        if self._by_room.get(key) is record:
+            del self._by_room[key]
+
+    # Rooms come and go
 
     def find(self, key: RoomKey) -> ActorRecord | None:
         """The room actor that has a room."""
         return self._by_room.get(key)
 
     def assign(self, key: RoomKey, now_s: float) -> ActorRecord | None:
-        """The room actor for a room: the one that has it, else a standby; None if there is none."""
+        """The room actor for a room; None if there is none now.
+
+        The one that has it; else the one with the fewest rooms of its party that has a place left
+        (so the rooms of one that died are spread); else a standby.
+        """
         record = self._by_room.get(key)
         if record is None or record.state is ActorState.ENDING:
-            record = next(
-                (
-                    r
-                    for r in self.actors.values()
-                    if r.state is ActorState.STANDBY and r.version == self.version
-                ),
-                None,
-            )
+            record = None if self.full else self._place_for(key.party)
             if record is None:
                 return None
-            record.state = ActorState.SERVING
+            record.state, record.party = ActorState.SERVING, key.party
             self._by_room[key] = record
         record.assigned[key] = now_s
         return record
+
+    def _place_for(self, party: str) -> ActorRecord | None:
+        options = self.options.get(party)
+        per_actor = options.rooms_per_actor if options is not None else 1
+        usable = [r for r in self.actors.values() if not r.retiring]
+        shared = [
+            record
+            for record in usable
+            if record.state is ActorState.SERVING
+            and record.party == party
+            and len(record.keys) < per_actor
+        ]
+        if shared:
+            return min(shared, key=lambda record: len(record.keys))
+        return next((r for r in usable if r.state is ActorState.STANDBY), None)
 
     def report(
         self, record: ActorRecord, rooms: list[RoomReport], memory_bytes: int, now_s: float
     ) -> None:
         """Take in what a room actor says of its rooms; one without rooms is a standby again."""
         record.memory_bytes = memory_bytes
+        if not record.empty_bytes:
+            record.empty_bytes = memory_bytes
         before = record.keys
         record.rooms = {room.key: room for room in rooms}
         record.assigned = {
@@ -119,27 +169,25 @@ class Pool:
             if key not in record.rooms and now_s - since_s < ASSIGNMENT_TIMEOUT_S
         }
         for key in before - record.keys:
-            if self._by_room.get(key) is record:
-                del self._by_room[key]
+            self._forget(key, record)
         for key in record.rooms:
             self._by_room[key] = record
         if record.state in (ActorState.STANDBY, ActorState.SERVING):
             record.state = ActorState.SERVING if record.keys else ActorState.STANDBY
 
+    # How many there should be
+
     def surplus(self) -> list[ActorRecord]:
-        """Standbys that are to end: of an older version, or more than there should be."""
+        """Standbys that are to end: those that retire, and more than there should be."""
         standbys = [r for r in self.actors.values() if r.state is ActorState.STANDBY]
-        old = [r for r in standbys if r.version != self.version]
-        current = [r for r in standbys if r.version == self.version]
-        return old + current[self._standbys :]
+        retiring = [r for r in standbys if r.retiring]
+        return retiring + [r for r in standbys if not r.retiring][self._standbys :]
 
     def missing(self, waiting: int) -> int:
         """How many room actors to start now, when `waiting` rooms wait for one."""
         starting = self.count(ActorState.STARTING)
-        ready = sum(
-            r.state is ActorState.STANDBY and r.version == self.version
-            for r in self.actors.values()
-        )
-        room_left = self._live_rooms_max - self.count(ActorState.SERVING) - starting - ready
+        ready = sum(r.state is ActorState.STANDBY and not r.retiring for r in self.actors.values())
+        serving = self.count(ActorState.SERVING)
+        places_left = self._live_rooms_max + self._standbys - serving - starting - ready
         wanted = self._standbys + waiting - starting - ready
-        return max(0, min(wanted, room_left, STARTING_MAX - starting))
+        return max(0, min(wanted, places_left, STARTING_MAX - starting))

@@ -16,6 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..actors.ray_actor import LOG_FORMAT, RayRoomActor
 from ..actors.room_actor import RoomActorSettings
+from .code import Code
 from .gateway import Gateway
 from .manager import HibernationManager
 from .settings import GatewaySettings, ManagerSettings
@@ -85,7 +86,7 @@ class RayManager:
         self._manager = HibernationManager(settings, RayStarter(settings.node_id))
         await self._manager.start()
 
-    async def deploy(self, code: bytes) -> int:
+    async def deploy(self, code: Code) -> int:
         """Use these room classes from now on; returns their version."""
         assert self._manager is not None
         return await self._manager.deploy(code)

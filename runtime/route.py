@@ -59,6 +59,7 @@ class Route:
         self.pending: deque[PendingEvent] = deque()
         self.failures = 0  # in a row, for the backoff
         self.careful_until = 0
+        self.auto_response: tuple[bytes, bytes] | None = None  # text, and the frame that answers
         self._pending_bytes = 0
         self._records: dict[int, ConnectionRecord] = {}
         self._connect_sequences: dict[int, int] = {}

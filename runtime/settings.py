@@ -27,7 +27,8 @@ class ManagerSettings:
     """Of a hibernation manager.
 
     `standbys` is the number of started room actors that wait for a room, `live_rooms_max` the
-    most rooms with a process on the node.
+    most rooms that are live on the node, `free_memory_bytes_min` what must stay free of memory
+    before idle rooms have to give theirs up.
     """
 
     folder: str  # of the sockets, which only the owner may enter
@@ -35,6 +36,7 @@ class ManagerSettings:
     node_id: str
     standbys: int = 2
     live_rooms_max: int = 100
+    free_memory_bytes_min: int = 0
 
     @property
     def address(self) -> str:

@@ -1,0 +1,148 @@
+"""All gateways that are attached to one room, and what the room says to them.
+
+Whatever the room says leaves through its output gate; what is said about the room itself (that
+it is not here, that it is gone) does not wait for anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from . import messages
+from .attachment import Attachment
+from .connection import Connection, Outlet, sendable
+from .frames import Kind, pack, pack_broadcast
+from .link import Link
+from .messages import Attach, AutoResponse, Refused
+
+AUTO_RESPONSE_BYTES_MAX = 2048  # of either text; Durable Objects' limit
+
+
+class Attachments:
+    """The gateways of one room."""
+
+    def __init__(self, room: Outlet) -> None:
+        self._room = room
+        self._attachments: dict[tuple[Link, int], Attachment] = {}
+        self._progress: Mapping[str, int] = {}
+        self._auto_response: AutoResponse | None = None
+
+    def __repr__(self) -> str:
+        return f"<Attachments of {len(self._attachments)} gateways>"
+
+    def __iter__(self) -> Iterator[Attachment]:
+        return iter(list(self._attachments.values()))
+
+    def get(self, link: Link, channel: int) -> Attachment | None:
+        """The attachment of a channel."""
+        return self._attachments.get((link, channel))
+
+    def add(self, link: Link, channel: int, attach: Attach) -> Attachment:
+        """A gateway attaches; the connections it has are the room's from now on."""
+        assert link.peer is not None
+        attachment = Attachment(link, channel, link.peer.id, attach.careful_until)
+        attachment.finished = attachment.reported = self._progress.get(link.peer.id, 0)
+        for record in attach.connections:
+            attachment.connections[record.number] = Connection(
+                self._room, attachment, record, accepted=True
+            )
+        self._attachments[link, channel] = attachment
+        return attachment
+
+    def remove(self, link: Link) -> list[Attachment]:
+        """A gateway's link is lost; returns what was attached over it."""
+        gone = [key for key in self._attachments if key[0] is link]
+        removed = [self._attachments.pop(key) for key in gone]
+        self._progress = {**self._progress, **{a.gateway_id: a.finished for a in removed}}
+        return removed
+
+    def resume_from(self, progress: Mapping[str, int]) -> None:
+        """The claim says how far the room had got with each gateway's events."""
+        self._progress = progress
+        for attachment in self._attachments.values():
+            done = progress.get(attachment.gateway_id, 0)
+            attachment.finished = attachment.reported = done
+
+    # Connections
+
+    @property
+    def connection_count(self) -> int:
+        """Connections of all gateways."""
+        return sum(len(a.connections) for a in self._attachments.values())
+
+    def open_connections(self) -> list[Connection]:
+        """Those that are not closing, oldest first per gateway."""
+        return [
+            connection
+            for attachment in self._attachments.values()
+            for connection in attachment.connections.values()
+            if not connection.closing
+        ]
+
+    def broadcast(self, message: str | bytes, without: Iterable[str]) -> None:
+        """Send to all; see `Room.broadcast`."""
+        if isinstance(without, str):
+            raise TypeError(f"without={without!r} was given; give a list of connection ids")
+        left_out = set(without)
+        if isinstance(message, str):
+            kind, data = Kind.BROADCAST_TEXT, sendable(message.encode())
+        else:
+            kind, data = Kind.BROADCAST_BINARY, sendable(message)
+        for attachment in self._attachments.values():
+            numbers = (
+                [n for n, c in attachment.connections.items() if c.id in left_out]
+                if left_out
+                else ()
+            )
+            self._say(attachment, kind, 0, pack_broadcast(numbers, data))
+
+    def set_auto_response(self, request: str | None, response: str) -> None:
+        """Keep the pair and tell the gateways; see `Room.set_auto_response`."""
+        for text in (request or "", response):
+            if len(text.encode()) > AUTO_RESPONSE_BYTES_MAX:
+                raise ValueError(
+                    f"an automatic response of {len(text.encode())} bytes was given, each text "
+                    f"has at most {AUTO_RESPONSE_BYTES_MAX}"
+                )
+        asked = None if request is None else request.encode()
+        self._auto_response = AutoResponse(asked, response.encode())
+        for attachment in self._attachments.values():
+            self._tell_auto_response(attachment)
+
+    # What the room says of itself
+
+    def tell_ready(self, attachment: Attachment) -> None:
+        """Events are being handled."""
+        self._say(attachment, Kind.READY, 0, b"")
+        self._tell_auto_response(attachment)
+
+    def tell_done(self) -> None:
+        """How far the room has got, for gateways that do not know it yet."""
+        for attachment in self._attachments.values():
+            if attachment.finished > attachment.reported:
+                attachment.reported = attachment.finished
+                self._say(attachment, Kind.DONE, attachment.finished, b"")
+
+    def tell_refused(self, refused: Refused) -> None:
+        """The room is not here."""
+        self._tell_at_once(Kind.REFUSED, messages.encode(refused))
+
+    def tell_gone(self, how: bytes) -> None:
+        """The room has left."""
+        self._tell_at_once(Kind.GONE, how)
+
+    def finished_events(self) -> dict[str, int]:
+        """Gateway id -> the last event handled; recorded with each flush."""
+        return {a.gateway_id: a.finished for a in self._attachments.values() if a.finished}
+
+    def _tell_auto_response(self, attachment: Attachment) -> None:
+        if self._auto_response is not None:
+            self._say(attachment, Kind.AUTO_RESPONSE, 0, messages.encode(self._auto_response))
+
+    def _say(self, attachment: Attachment, kind: Kind, sequence: int, payload: bytes) -> None:
+        frame = pack(kind, attachment.channel, 0, sequence, payload)
+        self._room.output.send(attachment.link, frame)
+
+    def _tell_at_once(self, kind: Kind, payload: bytes) -> None:
+        for (link, channel), _ in self._attachments.items():
+            link.write(pack(kind, channel, payload=payload))
