@@ -6,7 +6,8 @@ attributes of its own are not kept.
 
 Most classes hold nothing but `args`: they are made empty and filled afterwards, so an exception
 may be part of a cycle through its own arguments. A few parse their arguments when they are made
-(`OSError`, `SyntaxError`, the Unicode errors, exception groups): those are made whole.
+(`OSError`, `SyntaxError`, the Unicode errors, exception groups): those are made whole, and a
+cycle that goes through nothing but such ones is refused.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ def storable_exception(value: BaseException) -> tuple[str, tuple[Any, ...], bool
             continue
         # The builtin's own method: a subclass may have replaced both this and `args`.
         args: tuple[Any, ...] = base.__reduce__(value)[1]  # type: ignore[assignment]
+        if isinstance(value, BaseExceptionGroup) and issubclass(base, BaseExceptionGroup):
+            # Not the list in `args`: in a cycle the group would be made before that is filled.
+            args = (value.message, value.exceptions)
         if not issubclass(base, _MADE_WHOLE):
             return base.__name__, args, False
         if _can_make_whole(base.__name__, args):
@@ -86,6 +90,8 @@ def make_whole(name: object, args: object) -> BaseException:
         _check_unicode_args(*args[-4:])
     if issubclass(kind, OSError):
         _check_file_names(args[2:])
+    if issubclass(kind, SyntaxError) and args[1:] and type(args[1]) is not tuple:
+        raise TypeError("details of a SyntaxError are a tuple")
     return kind(*args)
 
 

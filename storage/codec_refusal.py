@@ -23,6 +23,7 @@ from .errors import DataCloneError
 
 _PLAIN_DATA: Final = "store plain data, for example a dict, list, str or number"
 _PLAIN_BASES: Final = (dict, list, tuple, frozenset, set, str, bytes, bytearray, int, float)
+_KEY_SHOWN_LENGTH_MAX: Final = 80
 _WALKED: Final = (dict, list, tuple, set, frozenset, datetime, time, BaseException)
 
 
@@ -82,10 +83,14 @@ def _parts(value: Any) -> Iterator[tuple[str, object]]:
 
 
 def _key_step(key: object) -> str:
-    if type(key) is str and key.isidentifier():
-        return f".{key}"
-    shown = repr(key) if isinstance(key, (str, bytes, int, float)) else _type_name(key)
-    return f"[{shown}]"
+    if isinstance(key, str):
+        if key.isidentifier() and len(key) <= _KEY_SHOWN_LENGTH_MAX:
+            return f".{key}"
+        cut = "..." if len(key) > _KEY_SHOWN_LENGTH_MAX else ""
+        return f"[{key[:_KEY_SHOWN_LENGTH_MAX]!r}{cut}]"
+    # Not every int: Python refuses to write very long ones in decimal.
+    shown = isinstance(key, (int, float)) and -(2**64) < key < 2**64
+    return f"[{key!r}]" if shown else f"[{_type_name(key)}]"
 
 
 def _type_name(value: object) -> str:

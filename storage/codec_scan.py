@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NamedTuple, NoReturn
 
 from .errors import DecodeError
@@ -44,6 +45,8 @@ class _Item(NamedTuple):
     hash_work: int
 
 
+# Most tuples of a value are alike: looked up faster than made.
+_item: Final = lru_cache(maxsize=4096)(_Item)
 _ATOM_ITEM: Final = _Item(_ATOM, 0, 1)
 _EMPTY: Final = {kind: _Item(kind, 1, 1) for kind in (_LIST, _DICT, _SET, _TUPLE)}
 _NOTHING_ITEM: Final = _Item(_NOTHING, 0, 0)
@@ -79,8 +82,8 @@ def scan(body: bytes, *, constructors: bool) -> None:
 def _is_plain(body: bytes) -> bool:
     """Are there only opcodes that are harmless however they are arranged?
 
-    What may still be wrong then, an empty stack or a value put into the wrong container, the
-    unpickler finds itself.
+    What may still be wrong then the unpickler finds itself: an empty stack, a value put into the
+    wrong container. Not that more than one value is left; the caller looks.
     """
     at, end = 0, len(body)
     runs = []
@@ -132,14 +135,14 @@ class _Scan:
         if self._at > len(self._body):
             self._refuse(f"{size_bytes:,} bytes are announced, fewer are left")
         work = 1 + size_bytes // _HASHED_BYTES_PER_WORK
-        self._stack.append(_ATOM_ITEM if work == 1 else _Item(_ATOM, 0, work))
+        self._stack.append(_ATOM_ITEM if work == 1 else _item(_ATOM, 0, work))
 
     def _push_empty(self, kind: int) -> None:
         self._stack.append(_EMPTY[kind])
 
     def _push_tuple(self, items: list[_Item]) -> None:
         depth, work = self._measure(items)
-        self._stack.append(self._checked(_Item(_TUPLE, depth + 1, work + 1)))
+        self._stack.append(self._checked(_item(_TUPLE, depth + 1, work + 1)))
 
     def _put_in(self, kind: int, items: list[_Item], hashed: list[_Item]) -> None:
         """Let the container on top of the stack take `items`, hashing some of them."""
@@ -150,7 +153,7 @@ class _Scan:
             self._refuse("its keys would take too long to hash")
         depth = self._measure(items)[0] + 1
         if depth > self._stack[-1].depth:
-            self._stack[-1] = self._checked(_Item(kind, depth, 1))
+            self._stack[-1] = self._checked(_item(kind, depth, 1))
 
     def _put_pairs(self, items: list[_Item]) -> None:
         if len(items) % 2:
@@ -195,7 +198,7 @@ class _Scan:
         if arguments.kind != _TUPLE:
             self._refuse("a call has no tuple of arguments")
         if function.kind == _CONSTRUCT:
-            made = _Item(_OBJECT, arguments.depth + 1, arguments.hash_work)
+            made = _item(_OBJECT, arguments.depth + 1, arguments.hash_work)
             self._stack.append(self._checked(made))
         elif function.kind == _FILL:
             self._stack.append(_NOTHING_ITEM)
