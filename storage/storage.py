@@ -107,6 +107,15 @@ class Storage(Operations):
         """What keeps the input gate shut: reads from Redis in flight, and an open transaction."""
         return len(self._space.reader.running) + self._transactions_open
 
+    async def reads_settled(self) -> None:
+        """Wait until `reads_pending` is 0, or was for a moment."""
+        while self.reads_pending:
+            if self._space.reader.running:
+                await asyncio.wait(self._space.reader.running)
+            else:
+                async with self._one_transaction:
+                    pass
+
     async def close(self) -> None:
         """Refuse new calls, then flush what is pending.
 
