@@ -52,9 +52,11 @@ def test_what_was_acknowledged_survives_kill_9_of_the_server(tmp_path: Path) -> 
 
 def test_it_is_configured_to_keep_what_it_acknowledged(tmp_path: Path) -> None:
     """The running server's own account of the settings that carry the promises."""
-    with EmbeddedServer(tmp_path, settings={"hash-max-listpack-entries": "256"}) as server:
-        with redis.Redis.from_url(server.url, decode_responses=True) as client:
-            config = client.config_get("*")
+    with (
+        EmbeddedServer(tmp_path, settings={"hash-max-listpack-entries": "256"}) as server,
+        redis.Redis.from_url(server.url, decode_responses=True) as client,
+    ):
+        config = client.config_get("*")
     expected = {
         "appendonly": "yes",
         "appendfsync": "always",
