@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 
 from ..storage import Backend
@@ -29,6 +29,8 @@ from .room import Room
 log = logging.getLogger(__name__)
 
 REPORT_INTERVAL_S = 0.25
+MANAGER_PATIENCE_S = 20.0  # for a manager that died to be back
+MANAGER_RETRY_S = 0.2
 LEAVE_TIMEOUT_S = 5.0  # for all rooms to leave in good order when the process has to end
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -63,6 +65,7 @@ class RoomActor:
         self._manager: Link | None = None
         self._server: asyncio.AbstractServer | None = None
         self._reporter: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     def __repr__(self) -> str:
@@ -90,10 +93,7 @@ class RoomActor:
         self._server = await listen(
             self.address, self._on_frame, self._on_link_lost, may_leave=self._may_leave
         )
-        hello = Hello("room actor", settings.id, os.getpid(), self.address, settings.version)
-        self._manager = await connect(
-            settings.manager_address, hello, self._on_manager_frame, self._on_manager_lost
-        )
+        await self._meet_manager()
         self._reporter = loop.create_task(self._keep_reporting())
 
     async def stop(self, reason: str) -> None:
@@ -197,13 +197,38 @@ class RoomActor:
         elif kind == Kind.EXIT:
             self._end(payload.decode())
 
+    async def _meet_manager(self) -> None:
+        settings = self.settings
+        hello = Hello("room actor", settings.id, os.getpid(), self.address, settings.version)
+        self._manager = await connect(
+            settings.manager_address, hello, self._on_manager_frame, self._on_manager_lost
+        )
+        self._report()
+
     def _on_manager_lost(self, link: Link) -> None:
+        self._manager = None
         if not self._stopping:
-            log.warning("the hibernation manager is gone: this room actor ends")
-            self._end("shutdown")
+            self._spawn(self._find_manager_again())
+
+    async def _find_manager_again(self) -> None:
+        give_up_s = time.monotonic() + MANAGER_PATIENCE_S
+        while time.monotonic() < give_up_s:
+            await asyncio.sleep(MANAGER_RETRY_S)
+            try:
+                await self._meet_manager()
+            except OSError:
+                continue
+            return
+        log.warning("the hibernation manager does not come back: this room actor ends")
+        await self.stop("shutdown")
 
     def _end(self, reason: str) -> None:
-        self._stop_task = asyncio.get_running_loop().create_task(self.stop(reason))
+        self._spawn(self.stop(reason))
+
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _keep_reporting(self) -> None:
         while True:

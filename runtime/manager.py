@@ -19,7 +19,7 @@ from ..actors.link import Link, listen
 from ..actors.messages import Hello, Leave, Placed, Report, RoomKey
 from ..actors.room_actor import RoomActorSettings
 from .burial import Undertaker
-from .code import Code
+from .deployment import Deployment
 from .hibernation import NodeSnapshot, RoomSnapshot, departures
 from .memory import available_bytes
 from .pool import ActorRecord, ActorState, Pool
@@ -31,7 +31,12 @@ TICK_S = 0.2
 WAITING_MAX = 10_000  # rooms that wait for a room actor
 WAITING_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 6.0
+TRIAL_TIMEOUT_S = 40.0  # for the first room actor of a new version to start
 RESTART_PAUSE_S = 1.0  # after a room actor that could not start
+
+
+class DeployFailed(Exception):
+    """New room classes that a room actor cannot use."""
 
 
 class RunningActor(Protocol):
@@ -48,6 +53,9 @@ class ActorStarter(Protocol):
     """Who starts room actors: Ray."""
 
     async def start(self, settings: RoomActorSettings, code: bytes) -> RunningActor: ...
+
+    def kill(self, actor_id: str) -> None:
+        """End one at once, whoever has started it."""
 
 
 class WaitingWake(NamedTuple):
@@ -74,42 +82,55 @@ class HibernationManager:
         self._server: asyncio.AbstractServer | None = None
         self._pause_until_s = 0.0
         self._start_error = ""
+        self._trials: dict[str, asyncio.Future[str]] = {}  # room actor -> what went wrong
         self._stopping = False
 
     def __repr__(self) -> str:
         return f"<HibernationManager {self.pool}, {len(self._waiting)} waiting>"
 
-    async def start(self) -> None:
-        """Listen for gateways and room actors."""
+    async def start(self, deployed: Deployment | None) -> None:
+        """Listen for gateways and room actors; take over what an earlier manager had deployed."""
+        if deployed is not None:
+            self._use(deployed)
         self._server = await listen(
             self.settings.address, self._on_frame, self._on_lost, on_hello=self._on_hello
         )
         self._spawn(self._tick())
 
-    async def deploy(self, code: Code) -> int:
-        """Use these room classes from now on; live rooms move to them. Returns the version."""
-        self._code = code.data
-        self.pool.deploy(code.parties)
-        self._pause_until_s = 0.0
-        self._start_error = ""
-        for record in self.pool.actors.values():
-            self._send_all_away(record, "deploy")
-        self._fill()
-        return self.pool.version
-
-    async def ready(self) -> None:
-        """Wait until a standby of the deployed version is there.
+    async def deploy(self, new: Deployment) -> None:
+        """Use these room classes from now on; live rooms move to them.
 
         Raises:
-            RuntimeError: If room actors cannot start; says why.
+            DeployFailed: If a room actor with them does not start; nothing has changed then.
         """
-        while not any(
-            r.version == self.pool.version and r.state is not ActorState.STARTING
-            for r in self.pool.actors.values()
-        ):
-            if self._start_error:
-                raise RuntimeError(self._start_error)
-            await asyncio.sleep(TICK_S / 4)
+        trial = self.pool.add(uuid.uuid4().hex[:12], new.version)
+        problem = await self._try(trial, new)
+        if problem:
+            raise DeployFailed(problem)
+        self._use(new)
+        for record in self.pool.actors.values():
+            if record.version != new.version:
+                self._send_all_away(record, "deploy")
+        self._serve_waiting()
+
+    async def _try(self, trial: ActorRecord, new: Deployment) -> str:
+        ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._trials[trial.id] = ready
+        self._spawn(self._run_actor(trial, new.code.data))
+        try:
+            async with asyncio.timeout(TRIAL_TIMEOUT_S):
+                return await ready
+        except TimeoutError:
+            self._starter.kill(trial.id)
+            return f"a room actor with them did not start within {TRIAL_TIMEOUT_S:.0f} s"
+        finally:
+            del self._trials[trial.id]
+
+    def _use(self, deployed: Deployment) -> None:
+        self._code = deployed.code.data
+        self.pool.deploy(deployed.version, deployed.code.parties)
+        self._pause_until_s = 0.0
+        self._fill()
 
     async def stop(self) -> None:
         """Let every room leave in good order and end every room actor."""
@@ -135,9 +156,11 @@ class HibernationManager:
             return
         record = self.pool.actors.get(hello.id)
         if record is None:
-            link.abort()
-            return
+            # It was started by a manager that has died since; its rooms are in its first report.
+            record = self.pool.add(hello.id, hello.version)
         self.pool.started(record, link, hello.address)
+        if hello.id in self._trials and not self._trials[hello.id].done():
+            self._trials[hello.id].set_result("")
         self._undertaker.watch(hello.id, hello.pid)
         self._serve_waiting()
 
@@ -160,10 +183,9 @@ class HibernationManager:
             return
         record.link = None
         keys = self.pool.remove(record)
-        actor = self._running.get(record.id)
-        if actor is not None and record.state is not ActorState.ENDING:
+        if record.state is not ActorState.ENDING:
             log.warning("room actor %s is gone, it had %d rooms", record.id, len(keys))
-            actor.kill()
+            self._starter.kill(record.id)
         self._undertaker.bury(record.id, keys)
         self._fill()
 
@@ -213,10 +235,10 @@ class HibernationManager:
         if self._stopping or not self.pool.version or time.monotonic() < self._pause_until_s:
             return
         for _ in range(self.pool.missing(len(self._waiting))):
-            record = self.pool.add(uuid.uuid4().hex[:12])
-            self._spawn(self._run_actor(record))
+            record = self.pool.add(uuid.uuid4().hex[:12], self.pool.version)
+            self._spawn(self._run_actor(record, self._code))
 
-    async def _run_actor(self, record: ActorRecord) -> None:
+    async def _run_actor(self, record: ActorRecord, code: bytes) -> None:
         settings = RoomActorSettings(
             record.id,
             self.settings.folder,
@@ -224,16 +246,23 @@ class HibernationManager:
             self.settings.redis_url,
             record.version,
         )
-        actor = await self._starter.start(settings, self._code)
+        actor = await self._starter.start(settings, code)
         self._running[record.id] = actor
         problem = await actor.ended()
         del self._running[record.id]
         if record.state is ActorState.STARTING:
             self.pool.remove(record)
-            log.error("a room actor could not start: %s", problem)
-            self._start_error = problem or "a room actor ended while it started"
-            self._pause_until_s = time.monotonic() + RESTART_PAUSE_S
+            self._could_not_start(record, problem or "a room actor ended while it started")
         actor.kill()
+
+    def _could_not_start(self, record: ActorRecord, problem: str) -> None:
+        trial = self._trials.get(record.id)
+        if trial is not None and not trial.done():
+            trial.set_result(problem)
+            return
+        log.error("a room actor could not start: %s", problem)
+        self._start_error = problem
+        self._pause_until_s = time.monotonic() + RESTART_PAUSE_S
 
     async def _tick(self) -> None:
         while True:

@@ -23,9 +23,10 @@ import ray
 from ..storage import EmbeddedServer, StorageError
 from ..storage.opening import look_at_server
 from .code import Code
+from .controller import RESTARTS_WITHOUT_END, RayController
 from .memory import total_bytes
-from .ray_actors import RayGateway, RayManager, actor_class
-from .settings import GatewaySettings, ManagerSettings
+from .ray_actors import actor_class
+from .settings import GatewaySettings, ManagerSettings, NodeSettings
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 8.0
@@ -33,7 +34,7 @@ OBJECT_STORE_BYTES = 128 * 1024 * 1024  # rooms do not use it; Ray wants some
 BYTES_PER_LIVE_ROOM = 80 * 1024 * 1024  # a room actor, and what a room usually adds
 LIVE_ROOMS_MIN = 8
 FREE_MEMORY_SHARE_MIN = 20  # one part in so many of the memory stays free
-NAMESPACE = "parlour"
+NAMESPACE = CONTROLLER = "parlour"
 
 Progress = Callable[[str], contextlib.AbstractContextManager[None]]
 
@@ -66,8 +67,7 @@ class LocalNode:
         self._progress = progress
         self._say = say
         self._stack = ExitStack()
-        self._manager: Any = None
-        self._gateway: Any = None
+        self._controller: Any = None
         self._sockets_folder = ""
 
     def start(self, code: Code) -> None:
@@ -90,11 +90,13 @@ class LocalNode:
         """Replace the room classes; live rooms move to the new ones, sockets stay.
 
         Raises:
-            CannotStart: If they cannot be loaded in a room actor.
+            CannotStart: If they cannot be loaded in a room actor; those before stay.
         """
-        ray.get(self._manager.deploy.remote(code), timeout=START_TIMEOUT_S)
-        ray.get(self._gateway.deploy.remote(list(code.parties)), timeout=START_TIMEOUT_S)
-        self._wait_until_ready()
+        try:
+            ray.get(self._controller.deploy.remote(code), timeout=START_TIMEOUT_S)
+        except ray.exceptions.RayTaskError as error:
+            cause = getattr(error, "cause", None) or error
+            raise CannotStart(f"the room classes cannot be used: {cause}") from error
 
     def stop(self) -> None:
         """Stop what is running; rooms leave in good order."""
@@ -152,27 +154,19 @@ class LocalNode:
             manager_address=manager.address,
             public_folder=str(self._public_folder) if self._public_folder else None,
         )
-        with self._progress("starting the hibernation manager, the gateway and room actors"):
-            self._manager = actor_class(RayManager).remote()
-            self._gateway = actor_class(RayGateway).remote()
+        node = NodeSettings(manager.node_id, manager, gateway)
+        with self._progress("starting the controller, the gateway and room actors"):
+            self._controller = (
+                actor_class(RayController, max_restarts=RESTARTS_WITHOUT_END)
+                .options(name=CONTROLLER, lifetime="detached")
+                .remote(node)
+            )
             self._stack.callback(self._stop_actors)
-            ray.get(self._manager.start.remote(manager), timeout=START_TIMEOUT_S)
-            ray.get(self._manager.deploy.remote(code), timeout=START_TIMEOUT_S)
-            parties = list(code.parties)
-            ray.get(self._gateway.start.remote(gateway, parties), timeout=START_TIMEOUT_S)
-            self._wait_until_ready()
-
-    def _wait_until_ready(self) -> None:
-        try:
-            ray.get(self._manager.ready.remote(), timeout=START_TIMEOUT_S)
-        except ray.exceptions.RayTaskError as error:
-            cause = getattr(error, "cause", None) or error
-            raise CannotStart(f"the room classes cannot be used: {cause}") from error
+            self.deploy(code)
 
     def _stop_actors(self) -> None:
-        for actor in (self._gateway, self._manager):
-            with contextlib.suppress(ray.exceptions.RayError):
-                ray.get(actor.stop.remote(), timeout=STOP_TIMEOUT_S)
+        with contextlib.suppress(ray.exceptions.RayError):
+            ray.get(self._controller.stop.remote(), timeout=STOP_TIMEOUT_S)
 
 
 def check_port(host: str, port: int) -> None:

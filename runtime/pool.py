@@ -88,17 +88,17 @@ class Pool:
 
     # Room actors come and go
 
-    def deploy(self, options: Mapping[str, RoomOptions]) -> int:
-        """A new version: room actors of the ones before take no new room. Returns its number."""
-        self.version += 1
+    def deploy(self, version: int, options: Mapping[str, RoomOptions]) -> None:
+        """A new version: room actors of any other take no new room."""
+        self.version = version
         self.options = options
         for record in self.actors.values():
-            record.retiring = True
-        return self.version
+            record.retiring = record.version != version
 
-    def add(self, actor_id: str) -> ActorRecord:
-        """A room actor is being started."""
-        record = self.actors[actor_id] = ActorRecord(actor_id, self.version)
+    def add(self, actor_id: str, version: int) -> ActorRecord:
+        """A room actor is being started, or one that was there before has been found."""
+        retiring = version != self.version
+        record = self.actors[actor_id] = ActorRecord(actor_id, version, retiring=retiring)
         return record
 
     def started(self, record: ActorRecord, link: Link, address: str) -> None:

@@ -6,6 +6,8 @@ message of a client ever travels as a Ray call.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
 import logging
 from typing import Any
@@ -16,18 +18,19 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..actors.ray_actor import LOG_FORMAT, RayRoomActor
 from ..actors.room_actor import RoomActorSettings
-from .code import Code
+from . import deployment
+from .deployment import Deployment
 from .gateway import Gateway
 from .manager import HibernationManager
 from .settings import GatewaySettings, ManagerSettings
 
 
-def actor_class(shell: type) -> Any:
-    """A class as a Ray actor class that takes no CPU of its own and is not restarted by Ray.
+def actor_class(shell: type, *, max_restarts: int = 0) -> Any:
+    """A class as a Ray actor class that takes no CPU of its own.
 
     Made where it is needed and not by a decorator: Ray then pickles the class by reference.
     """
-    return ray.remote(num_cpus=0, max_restarts=0)(shell)
+    return ray.remote(num_cpus=0, max_restarts=max_restarts)(shell)
 
 
 class RayRunningActor:
@@ -73,54 +76,60 @@ class RayStarter:
         )
         return RayRunningActor(handle, handle.run.remote(settings, code))
 
+    def kill(self, actor_id: str) -> None:
+        """End one at once that another process has started."""
+        with contextlib.suppress(ValueError):  # Ray knows it no more
+            ray.kill(ray.get_actor(ray_name(actor_id)), no_restart=True)
+
+
+def ray_name(actor_id: str) -> str:
+    """The name of a room actor among Ray's actors."""
+    return f"parlour-room-{actor_id}"
+
 
 class RayManager:
-    """The hibernation manager of a node."""
+    """The hibernation manager of a node. After a restart it finds by itself what is deployed."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: ManagerSettings) -> None:
         logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-        self._manager: HibernationManager | None = None
-
-    async def start(self, settings: ManagerSettings) -> None:
-        """Listen for gateways and room actors."""
         self._manager = HibernationManager(settings, RayStarter(settings.node_id))
-        await self._manager.start()
+        self._started = asyncio.get_running_loop().create_task(
+            self._manager.start(deployment.load())
+        )
 
-    async def deploy(self, code: Code) -> int:
-        """Use these room classes from now on; returns their version."""
-        assert self._manager is not None
-        return await self._manager.deploy(code)
+    async def look(self) -> None:
+        """Return if it works."""
+        await self._started
 
-    async def ready(self) -> None:
-        """Wait until a room actor with the deployed classes is there."""
-        assert self._manager is not None
-        await self._manager.ready()
+    async def deploy(self, new: Deployment) -> None:
+        """Use these room classes from now on."""
+        await self._started
+        await self._manager.deploy(new)
 
     async def stop(self) -> None:
         """Let every room leave in good order and end every room actor."""
-        if self._manager is not None:
-            await self._manager.stop()
+        await self._manager.stop()
 
 
 class RayGateway:
-    """The gateway of a node."""
+    """The gateway of a node. After a restart it finds by itself which parties are deployed."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: GatewaySettings) -> None:
         logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-        self._gateway: Gateway | None = None
-
-    async def start(self, settings: GatewaySettings, parties: list[str]) -> None:
-        """Listen for clients."""
-        self._gateway = Gateway(settings, parties)
-        await self._gateway.start()
+        deployed = deployment.load()
+        self._gateway = Gateway(settings, list(deployed.code.parties) if deployed else [])
+        self._started = asyncio.get_running_loop().create_task(self._gateway.start())
         gc.freeze()
+
+    async def look(self) -> None:
+        """Return if it works."""
+        await self._started
 
     async def deploy(self, parties: list[str]) -> None:
         """These parties exist from now on."""
-        assert self._gateway is not None
+        await self._started
         self._gateway.parties = frozenset(parties)
 
     async def stop(self) -> None:
         """Say goodbye to every client."""
-        if self._gateway is not None:
-            await self._gateway.stop()
+        await self._gateway.stop()

@@ -42,3 +42,12 @@ class ManagerSettings:
     def address(self) -> str:
         """Where the manager listens."""
         return f"{self.folder}/manager.sock"
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """Of a node: what its controller starts there."""
+
+    node_id: str
+    manager: ManagerSettings
+    gateway: GatewaySettings
