@@ -5,7 +5,8 @@ room calls), cache.py, flush.py and reading.py (how it works), backend.py and re
 scripts/ (where it is kept), codec.py (values as bytes).
 """
 
-from .backend import Backend, Claim
+from .alarms import Alarm
+from .backend import AlarmSource, Backend, Claim
 from .codec import decode, encode
 from .embedded import EmbeddedServer
 from .errors import (
@@ -32,6 +33,8 @@ from .storage import Storage, StorageSize
 from .transaction import Transaction
 
 __all__ = [
+    "Alarm",
+    "AlarmSource",
     "Backend",
     "Claim",
     "ClaimHeld",

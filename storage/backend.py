@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from .alarms import Alarm, next_due_ms
+
 
 class ShardInfo(NamedTuple):
     """One entry of the index: a shard holds the keys from `first` up to the next shard's first."""
@@ -42,10 +44,15 @@ class Claim:
     epoch: int
     flush_number: int
     progress: dict[str, int]
-    alarm_at_ms: int | None
+    alarms: dict[str, Alarm]
     next_shard: int
     shards: list[ShardInfo]
     values: dict[str, bytes] | None
+
+    @property
+    def alarm_at_ms(self) -> int | None:
+        """When the first alarm is due."""
+        return next_due_ms(self.alarms.values())
 
 
 @dataclass(slots=True)
@@ -58,14 +65,17 @@ class ShardWrites:
 
 @dataclass(slots=True)
 class Batch:
-    """One flush: applied whole, in this order: clear, writes, merges, splits, alarm, progress.
+    """One flush: applied whole, in this order: clear, writes, merges, splits, alarms, progress.
 
     Attributes:
         clear: Drop every shard first.
         writes: Shard -> its changes. A shard that is not in the index (any longer, after `clear`)
             is made and starts at the empty key: so there is at most one such.
         merges: Pairs of neighbours (left, right) to be joined if they are still small.
-        alarm_changed: Whether `alarm_at_ms` is to be recorded (None deletes the alarm).
+        alarms: Alarms to set, and with None to delete.
+        alarm_changed: Whether `alarm_at_ms` is to be recorded and shown in the index of due times.
+        alarm_at_ms: When the first alarm is due after all this; None if there is none.
+        alarm_advances: It is earlier than before, so the index has to show it beforehand.
         progress: Gateway id -> event number; a negative number forgets the gateway.
     """
 
@@ -75,8 +85,10 @@ class Batch:
     clear: bool = False
     writes: dict[int, ShardWrites] = field(default_factory=dict)
     merges: list[tuple[int, int]] = field(default_factory=list)
+    alarms: Mapping[str, Alarm | None] = field(default_factory=dict)
     alarm_changed: bool = False
     alarm_at_ms: int | None = None
+    alarm_advances: bool = False
     progress: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -88,7 +100,7 @@ class Committed:
         shards: Entries that are new or changed.
         removed: Shards that are gone.
         whole_index: `shards` is the whole index: everything else is gone.
-        alarm_at_ms: The alarm as it stands now.
+        alarm_at_ms: When the first alarm is due now.
     """
 
     flush_number: int
@@ -97,6 +109,26 @@ class Committed:
     next_shard: int
     whole_index: bool
     alarm_at_ms: int | None
+
+
+class AlarmSource(Protocol):
+    """Tells which spaces want to be woken: every backend does."""
+
+    async def take_due(self, now_ms: int, *, until_ms: int, count_max: int) -> list[str]:
+        """Take about `count_max` spaces with an alarm due by `now_ms`.
+
+        Who takes one sees to it that it is woken. It is due again at `until_ms`, unless its
+        alarms have moved.
+        """
+        ...
+
+    async def put_off(self, space: str, until_ms: int) -> None:
+        """Have a space that cannot be woken now not be due before `until_ms`."""
+        ...
+
+    async def close(self) -> None:
+        """Give up the connection, if there is one."""
+        ...
 
 
 class Backend(Protocol):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 from weakref import WeakSet
 
+from .alarms import Alarm, next_due_ms
 from .backend import Backend, Batch, Claim, Committed, ShardWrites
 from .cache import Cache, Known
 from .errors import NotOwner, StorageClosed, StorageError, StorageReset
@@ -38,7 +39,8 @@ class Flusher:
         sealed: Number of the newest flush that is sealed.
         durable: Every flush up to this number is in Redis.
         gate: Number of the newest flush, sealed or being filled, with a write to be confirmed.
-        alarm_at_ms: The alarm as it stands after all writes.
+        alarms: The alarms by name as they stand after all writes.
+        on_alarms: Called when they have changed; none at first.
         before_seal: Called, if still referenced, when the next flush is sealed.
     """
 
@@ -55,7 +57,8 @@ class Flusher:
         on_failed: Callable[[StorageError], None] | None,
     ) -> None:
         self.sealed = self.durable = self.gate = claim.flush_number
-        self.alarm_at_ms = claim.alarm_at_ms
+        self.alarms = dict(claim.alarms)
+        self.on_alarms: Callable[[], None] | None = None
         self.before_seal: WeakSet[BeforeSeal] = WeakSet()
         self.reader = Reader(backend, claim.space, cache, index, limits, self.check_usable)
         self._backend = backend
@@ -67,7 +70,9 @@ class Flusher:
         self._on_durable = on_durable
         self._on_failed = on_failed
         self._pending = False  # something is to be flushed and not sealed
-        self._alarm_changed = False
+        self._alarms_changed: dict[str, Alarm | None] = {}
+        self._show_alarm = False  # the index may be wrong
+        self._alarm_sealed_ms = claim.alarm_at_ms  # the first, after the newest sealed flush
         self._task: asyncio.Task[None] | None = None
         self._landing: asyncio.Future[None] | None = None  # resolved at the next landing or end
         self._closed = False  # no more calls, but what is pending is still flushed
@@ -96,11 +101,20 @@ class Flusher:
             # The task's first step is the next loop turn: that is where the flush is sealed.
             self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def set_alarm(self, at_ms: int | None, *, confirm: bool) -> None:
-        """Move the alarm, or delete it."""
-        self.alarm_at_ms = at_ms
-        self._alarm_changed = True
-        self.touched(confirm=confirm)
+    def set_alarm(self, name: str, alarm: Alarm | None) -> None:
+        """Set an alarm, or delete it; `touched` has to follow."""
+        if alarm is None:
+            self.alarms.pop(name, None)
+        else:
+            self.alarms[name] = alarm
+        self._alarms_changed[name] = alarm
+        if self.on_alarms is not None:
+            self.on_alarms()
+
+    def show_alarm(self) -> None:
+        """Have the index of due times corrected by a flush."""
+        self._show_alarm = True
+        self.touched(confirm=False)
 
     async def sync(self) -> None:
         """Wait until everything written so far is durable."""
@@ -161,6 +175,7 @@ class Flusher:
         self.sealed += 1
         self._pending = False
         self.reader.landing = self._landing
+        alarm_at_ms = next_due_ms(self.alarms.values())
         batch = Batch(
             space=self._space,
             epoch=self._epoch,
@@ -168,11 +183,14 @@ class Flusher:
             clear=clear,
             writes=self._by_shard(entries, clear),
             merges=[] if clear else self._merges(),
-            alarm_changed=self._alarm_changed,
-            alarm_at_ms=self.alarm_at_ms,
+            alarms=self._alarms_changed,
+            alarm_changed=bool(self._alarms_changed) or self._show_alarm,
+            alarm_at_ms=alarm_at_ms,
+            alarm_advances=_earlier(alarm_at_ms, self._alarm_sealed_ms),
             progress=dict(self._progress()) if self._progress is not None else {},
         )
-        self._alarm_changed = False
+        self._alarms_changed, self._show_alarm = {}, False
+        self._alarm_sealed_ms = alarm_at_ms
         return batch
 
     def _by_shard(self, entries: Mapping[str, Known], clear: bool) -> dict[int, ShardWrites]:
@@ -227,3 +245,7 @@ class Flusher:
         self._ended = error
         self._pending = False
         self._resolve_landing()
+
+
+def _earlier(at_ms: int | None, before_ms: int | None) -> bool:
+    return at_ms is not None and (before_ms is None or at_ms < before_ms)

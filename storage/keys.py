@@ -7,9 +7,14 @@ they share one slot of a Redis Cluster and one script can change them together.
     parlour:{space}:i      index: shard id -> count, bytes, first key
     parlour:{space}:s:<n>  shard n: a contiguous range of the space's keys with their values
     parlour:lease:<owner>  there while the process `owner` is alive
+
+    parlour:alarms:{k}     index of due times, part k of 16: space -> ms of its next alarm
+    parlour:alarms:{k}:f   the flush that entered each of them
 """
 
 from __future__ import annotations
+
+import zlib
 
 PREFIX = "parlour"
 
@@ -18,9 +23,12 @@ EPOCH = "e"
 OWNER = "o"
 ADDRESS = "a"
 FLUSH_NUMBER = "f"
-ALARM_AT_MS = "t"
+ALARM_AT_MS = "t"  # of the alarm that is due first
 NEXT_SHARD = "n"
 PROGRESS = "p:"  # + gateway id
+ALARM = "t:"  # + the alarm's name
+
+ALARM_INDEX_PARTS = 16  # spread over the slots of a cluster
 
 
 def metadata_key(space: str) -> str:
@@ -36,6 +44,16 @@ def index_key(space: str) -> str:
 def shard_key(space: str, shard: int) -> str:
     """Name the hash of one shard."""
     return f"{PREFIX}:{{{space}}}:s:{shard}"
+
+
+def alarm_index_of(space: str) -> int:
+    """Tell which part of the index of due times a space belongs to."""
+    return zlib.crc32(space.encode()) % ALARM_INDEX_PARTS
+
+
+def alarm_index_keys(part: int) -> list[str]:
+    """Name the due times of a part of the index, and who entered them."""
+    return [f"{PREFIX}:alarms:{{{part}}}", f"{PREFIX}:alarms:{{{part}}}:f"]
 
 
 def lease_key(owner: str) -> str:

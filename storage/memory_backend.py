@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from .alarms import Alarm, next_due_ms
 from .backend import Batch, Claim, Committed, ShardInfo
 from .errors import ClaimHeld, NotOwner
 from .keys import check_space
@@ -26,7 +27,8 @@ class _Space:
     address: str = ""
     flush_number: int = 0
     next_shard: int = 0
-    alarm_at_ms: int | None = None
+    alarms: dict[str, Alarm] = field(default_factory=dict)
+    put_off_until_ms: int = 0
     progress: dict[str, int] = field(default_factory=dict)
     shards: dict[int, dict[str, bytes]] = field(default_factory=dict)
     firsts: dict[int, str] = field(default_factory=dict)
@@ -38,6 +40,13 @@ class _Space:
 
     def index(self) -> list[ShardInfo]:
         return [self.info(shard) for shard in self.shards]
+
+    def alarm_at_ms(self) -> int | None:
+        return next_due_ms(self.alarms.values())
+
+    def is_due(self, now_ms: int) -> bool:
+        at_ms = self.alarm_at_ms()
+        return at_ms is not None and max(at_ms, self.put_off_until_ms) <= now_ms
 
 
 class MemoryBackend:
@@ -69,7 +78,7 @@ class MemoryBackend:
             epoch=kept.epoch,
             flush_number=kept.flush_number,
             progress=dict(kept.progress),
-            alarm_at_ms=kept.alarm_at_ms,
+            alarms=dict(kept.alarms),
             next_shard=kept.next_shard,
             shards=shards,
             values=values,
@@ -89,7 +98,7 @@ class MemoryBackend:
             raise NotOwner(batch.space, batch.epoch, kept.epoch)
         if kept.flush_number == batch.flush_number:
             committed = Committed(
-                batch.flush_number, kept.index(), [], kept.next_shard, True, kept.alarm_at_ms
+                batch.flush_number, kept.index(), [], kept.next_shard, True, kept.alarm_at_ms()
             )
         else:
             committed = self._apply(kept, batch)
@@ -120,6 +129,20 @@ class MemoryBackend:
         """Read the keys of shards. See `Backend.read_shard_keys`."""
         kept = self._shards_of(space)
         return _later({shard: list(kept.get(shard, {})) for shard in shards})
+
+    async def take_due(self, now_ms: int, *, until_ms: int, count_max: int) -> list[str]:
+        """Take spaces with an alarm that is due. See `AlarmSource.take_due`."""
+        await asyncio.sleep(0)
+        due = [name for name, kept in self._spaces.items() if kept.is_due(now_ms)][:count_max]
+        for name in due:
+            self._spaces[name].put_off_until_ms = until_ms
+        return due
+
+    async def put_off(self, space: str, until_ms: int) -> None:
+        """Have a space not be due before `until_ms`. See `AlarmSource.put_off`."""
+        await asyncio.sleep(0)
+        if space in self._spaces:
+            self._spaces[space].put_off_until_ms = until_ms
 
     async def close(self) -> None:
         """Do nothing: what was stored stays for the next claim."""
@@ -152,13 +175,16 @@ class MemoryBackend:
             self._drop_if_empty(kept, shard)
         removed = [shard for shard in touched if shard in before and shard not in kept.shards]
         kept.flush_number = batch.flush_number
+        kept.alarms.update({name: alarm for name, alarm in batch.alarms.items() if alarm})
+        for name in [name for name, alarm in batch.alarms.items() if alarm is None]:
+            kept.alarms.pop(name, None)
         if batch.alarm_changed:
-            kept.alarm_at_ms = batch.alarm_at_ms
+            kept.put_off_until_ms = 0
         kept.progress.update(batch.progress)
         kept.progress = {gateway: n for gateway, n in kept.progress.items() if n >= 0}
         changed = [kept.info(shard) for shard in touched if shard in kept.shards]
         return Committed(
-            batch.flush_number, changed, removed, kept.next_shard, batch.clear, kept.alarm_at_ms
+            batch.flush_number, changed, removed, kept.next_shard, batch.clear, kept.alarm_at_ms()
         )
 
     def _merge(self, kept: _Space, left: int, right: int) -> None:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias, overload
 
 from . import large_values, listing
+from .alarms import UNNAMED, Alarm, running, time_ms
 from .awaitables import DONE, Ready
 from .cache import UNKNOWN, Known
 from .codec import encode
@@ -36,7 +37,7 @@ _MISSING = _Missing.MISSING
 
 
 class Operations(ABC):
-    """Keys with values, in the order of their UTF-8 bytes, and one alarm.
+    """Keys with values, in the order of their UTF-8 bytes, and alarms.
 
     Keys are strings of at most 2,048 UTF-8 bytes; values are what `encode` takes, at most 131,072
     bytes encoded; one call carries at most 128 keys or pairs. Every call raises `StorageReset`
@@ -264,7 +265,7 @@ class Operations(ABC):
         return deleted(self._space, before, bool if isinstance(key, str) else int)
 
     def delete_all(self, *, allow_unconfirmed: bool = False) -> Awaitable[None]:
-        """Delete every key, large values and the alarm, in the order of the other writes."""
+        """Delete every key, large values and all alarms, in the order of the other writes."""
         self._view("delete_all").clear(confirm=not allow_unconfirmed)
         return DONE
 
@@ -302,8 +303,8 @@ class Operations(ABC):
 
     def get_alarm(self) -> Awaitable[datetime | None]:
         """Read when the alarm is due, in UTC; None if there is none."""
-        at_ms = self._view("get_alarm").alarm_at_ms
-        return Ready(None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC))
+        alarm = self._view("get_alarm").alarms.get(UNNAMED)
+        return Ready(None if alarm is None else datetime.fromtimestamp(alarm.due_ms / 1000, UTC))
 
     def set_alarm(
         self, when: datetime | float, *, allow_unconfirmed: bool = False
@@ -314,19 +315,35 @@ class Operations(ABC):
         Milliseconds count.
 
         Raises:
-            ValueError: If it is not after the epoch.
+            ValueError: If it is not after the epoch, or the year has more than four digits.
         """
-        seconds = when.timestamp() if isinstance(when, datetime) else when
-        if not seconds > 0:
-            raise ValueError(f"set_alarm() takes a time after 1970, not {when!r}")
-        view = self._view("set_alarm")
-        view.set_alarm(round(seconds * 1000), confirm=not allow_unconfirmed)
+        alarm = Alarm(time_ms(when, "set_alarm()"))
+        self._view("set_alarm").set_alarm(UNNAMED, alarm, confirm=not allow_unconfirmed)
         return DONE
 
     def delete_alarm(self, *, allow_unconfirmed: bool = False) -> Awaitable[None]:
-        """Delete the alarm, if there is one."""
-        self._view("delete_alarm").set_alarm(None, confirm=not allow_unconfirmed)
+        """Delete the alarm, if there is one; one that is being run is not tried again."""
+        self._delete_alarm(self._view("delete_alarm"), UNNAMED, confirm=not allow_unconfirmed)
         return DONE
+
+    # Named alarms, for what runs the room
+
+    def named_alarms(self) -> Mapping[str, Alarm]:
+        """All alarms by name, the room's one among them as `UNNAMED`. Not to be changed."""
+        return self._view("named_alarms").alarms
+
+    def set_named_alarm(self, name: str, alarm: Alarm, *, allow_unconfirmed: bool = False) -> None:
+        """Set an alarm of any name."""
+        self._view("set_named_alarm").set_alarm(name, alarm, confirm=not allow_unconfirmed)
+
+    def delete_named_alarm(self, name: str, *, allow_unconfirmed: bool = False) -> None:
+        """Delete an alarm, if it exists; one that is being run is not tried again."""
+        self._delete_alarm(self._view("delete_named_alarm"), name, confirm=not allow_unconfirmed)
+
+    def _delete_alarm(self, view: View, name: str, *, confirm: bool) -> None:
+        for kept in (name, running(name)):
+            if kept in view.alarms:
+                view.set_alarm(kept, None, confirm=confirm)
 
     # What is allowed
 

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, S
 from typing import Any, Generic, TypeVar
 
 from . import keys
+from .alarm_index import AlarmIndex
+from .alarms import Alarm
 from .backend import Batch, Claim, Committed, ShardInfo
 from .errors import ClaimHeld, DecodeError, NotOwner
 from .limits import StorageLimits
@@ -34,6 +36,7 @@ class RedisBackend:
         self._claim = connection.script("claim")
         self._commit = connection.script("commit")
         self._release = connection.script("release")
+        self._alarms = AlarmIndex(connection)
 
     async def claim(
         self, space: str, *, owner: str, address: str, takeover_epoch: int | None = None
@@ -56,6 +59,9 @@ class RedisBackend:
 
     async def commit(self, batch: Batch) -> Committed:
         """Apply one flush. See `Backend.commit`."""
+        shown = self._show_alarm(batch, only_earlier=True) if batch.alarm_advances else None
+        if shown is not None and not self._connection.keeps_order:
+            await shown
         answer = await self._commit(
             [keys.metadata_key(batch.space), keys.index_key(batch.space)],
             self._commit_arguments(batch),
@@ -63,6 +69,10 @@ class RedisBackend:
         )
         if answer[0] == _NOT_OWNER:
             raise NotOwner(batch.space, batch.epoch, answer[1])
+        if shown is not None:
+            await shown  # it is answered already; a refusal would let the space oversleep
+        if batch.alarm_changed:
+            self._show_alarm(batch, only_earlier=False)
         _, next_shard, alarm, entries, removed, whole = answer
         return Committed(
             flush_number=batch.flush_number,
@@ -72,6 +82,23 @@ class RedisBackend:
             whole_index=bool(whole),
             alarm_at_ms=int(alarm) if alarm else None,
         )
+
+    def _show_alarm(self, batch: Batch, *, only_earlier: bool) -> Reply:
+        return self._alarms.show(
+            batch.space,
+            epoch=batch.epoch,
+            flush_number=batch.flush_number,
+            due_ms=batch.alarm_at_ms,
+            only_earlier=only_earlier,
+        )
+
+    async def take_due(self, now_ms: int, *, until_ms: int, count_max: int) -> list[str]:
+        """Take spaces with an alarm that is due. See `AlarmSource.take_due`."""
+        return await self._alarms.take(now_ms, until_ms=until_ms, count_max=count_max)
+
+    async def put_off(self, space: str, until_ms: int) -> None:
+        """Have a space not be due before `until_ms`. See `AlarmSource.put_off`."""
+        await self._alarms.put_off(space, until_ms)
 
     async def lease_alive(self, owner: str) -> bool:
         """Tell whether the process `owner` still renews its lease. See `Backend.lease_alive`."""
@@ -137,9 +164,12 @@ class RedisBackend:
             len(batch.progress),
             len(batch.merges),
             len(batch.writes),
+            len(batch.alarms),
         ]
         for progress in batch.progress.items():
             arguments += progress
+        for name, changed in batch.alarms.items():
+            arguments += (name, "" if changed is None else changed.packed())
         for merge in batch.merges:
             arguments += merge
         for shard, writes in batch.writes.items():
@@ -188,7 +218,11 @@ def _claim(
             for name, value in fields.items()
             if name.startswith(keys.PROGRESS)
         },
-        alarm_at_ms=int(fields[keys.ALARM_AT_MS]) if keys.ALARM_AT_MS in fields else None,
+        alarms={
+            name.removeprefix(keys.ALARM): Alarm.unpacked(value)
+            for name, value in fields.items()
+            if name.startswith(keys.ALARM)
+        },
         next_shard=int(fields.get(keys.NEXT_SHARD, 0)),
         shards=_shards(index),
         values=values,

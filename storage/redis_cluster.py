@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
@@ -87,6 +87,8 @@ class _Call:
 
 class ClusterConnection:
     """One connection for each primary, and the map of slots. Made by `connect`."""
+
+    keeps_order: ClassVar[bool] = False
 
     def __init__(self, seed: RedisConnection) -> None:
         """`seed` is a connection to any node; it is closed with this one."""

@@ -14,7 +14,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from .redis_commands import Argument, Command, CommandQueue, ConnectionLimits, Reply, Script
 from .redis_socket import RedisSocket, ServerNotReady, ServerSide, open_socket
@@ -25,7 +25,13 @@ _log = logging.getLogger(__name__)
 
 
 class RedisClient(Protocol):
-    """What a single server and a cluster have in common."""
+    """What a single server and a cluster have in common.
+
+    Attributes:
+        keeps_order: Commands take effect in the order of the calls, whatever their keys.
+    """
+
+    keeps_order: ClassVar[bool]
 
     def execute(
         self, *args: Argument, repeat: bool = False, key: bytes | str | None = None
@@ -64,6 +70,8 @@ class BoundScript:
 
 class RedisConnection:
     """A connection in the running event loop; opened by `connect` or by the first command."""
+
+    keeps_order: ClassVar[bool] = True
 
     def __init__(
         self, url: str | RedisUrl, *, limits: ConnectionLimits | None = None, name: str = "parlour"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import Any
 
+from .alarms import Alarm
 from .awaitables import DONE
 from .backend import Backend, Claim
 from .cache import Cache, Found, Known
@@ -46,8 +47,8 @@ class Space:
         self.lookup: Callable[[str], Found] = self.cache.lookup
 
     @property
-    def alarm_at_ms(self) -> int | None:
-        return self.flusher.alarm_at_ms
+    def alarms(self) -> Mapping[str, Alarm]:
+        return self.flusher.alarms
 
     def overlay(self, low: str, high: str | None) -> tuple[dict[str, Known], bool]:
         return self.cache.unflushed(low, high), False
@@ -62,10 +63,13 @@ class Space:
 
     def clear(self, *, confirm: bool) -> None:
         self.cache.clear()
-        self.flusher.set_alarm(None, confirm=confirm)
+        for name in list(self.flusher.alarms):
+            self.flusher.set_alarm(name, None)
+        self.flusher.touched(confirm=confirm)
 
-    def set_alarm(self, at_ms: int | None, *, confirm: bool) -> None:
-        self.flusher.set_alarm(at_ms, confirm=confirm)
+    def set_alarm(self, name: str, alarm: Alarm | None, *, confirm: bool) -> None:
+        self.flusher.set_alarm(name, alarm)
+        self.flusher.touched(confirm=confirm)
 
     def written(self) -> Awaitable[None]:
         """Make what a write returns: something that waits while too much is unflushed."""

@@ -39,12 +39,14 @@ class Storage(Operations):
         progress: Callable[[], Mapping[str, int]] | None = None,
         on_durable: Callable[[], None] | None = None,
         on_failed: Callable[[StorageError], None] | None = None,
+        on_alarms: Callable[[], None] | None = None,
     ) -> None:
         """Take over a claimed space.
 
         `progress` is called when a flush is sealed, and what it returns is recorded with it
         (gateway id -> event number; a negative number forgets the gateway). `on_durable` is
-        called whenever `durable` grew, `on_failed` once, when a flush has failed for good.
+        called whenever `durable` grew, `on_failed` once, when a flush has failed for good,
+        `on_alarms` when an alarm was set or deleted, for a transaction at its end.
         """
         super().__init__(
             Space(
@@ -56,6 +58,7 @@ class Storage(Operations):
                 on_failed=on_failed,
             )
         )
+        self._space.flusher.on_alarms = on_alarms
         self._transactions_open = 0
         self._one_transaction = asyncio.Lock()
 
@@ -115,6 +118,10 @@ class Storage(Operations):
             else:
                 async with self._one_transaction:
                     pass
+
+    def show_alarm(self) -> None:
+        """Correct the index of due times, which has shown an alarm that is not due."""
+        self._space.flusher.show_alarm()
 
     async def close(self) -> None:
         """Refuse new calls, then flush what is pending.

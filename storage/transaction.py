@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from .alarms import Alarm
 from .cache import UNKNOWN, Found, Known
 from .errors import TransactionBusy, TransactionEnded, WriteBufferFull
 from .operations import Operations
@@ -34,14 +35,16 @@ class Buffer:
         self._size_bytes = 0
         self._entries: dict[str, Known] = {}
         self._cleared = False
-        self._alarm_changed = False
-        self._alarm_at_ms: int | None = None
+        self._alarms: dict[str, Alarm | None] = {}
         self._confirm = False  # some write of it must be confirmed
         self._changed = False
 
     @property
-    def alarm_at_ms(self) -> int | None:
-        return self._alarm_at_ms if self._alarm_changed else self._parent.alarm_at_ms
+    def alarms(self) -> Mapping[str, Alarm]:
+        if not self._alarms and not self._cleared:
+            return self._parent.alarms
+        merged = {**({} if self._cleared else self._parent.alarms), **self._alarms}
+        return {name: alarm for name, alarm in merged.items() if alarm is not None}
 
     def lookup(self, key: str) -> Found:
         found: Found = self._entries.get(key, UNKNOWN)
@@ -65,11 +68,12 @@ class Buffer:
 
     def clear(self, *, confirm: bool) -> None:
         self._entries.clear()
+        self._alarms.clear()
         self._cleared = True
-        self.set_alarm(None, confirm=confirm)
+        self._note(confirm)
 
-    def set_alarm(self, at_ms: int | None, *, confirm: bool) -> None:
-        self._alarm_changed, self._alarm_at_ms = True, at_ms
+    def set_alarm(self, name: str, alarm: Alarm | None, *, confirm: bool) -> None:
+        self._alarms[name] = alarm
         self._note(confirm)
 
     def pass_on(self) -> None:
@@ -80,8 +84,8 @@ class Buffer:
             self._parent.clear(confirm=self._confirm)
         if self._entries:
             self._parent.write(self._entries, confirm=self._confirm)
-        if self._alarm_changed:
-            self._parent.set_alarm(self._alarm_at_ms, confirm=self._confirm)
+        for name, alarm in self._alarms.items():
+            self._parent.set_alarm(name, alarm, confirm=self._confirm)
 
     def _note(self, confirm: bool) -> None:
         self._changed = True

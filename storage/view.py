@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from .alarms import Alarm
 from .cache import Found, Known
 
 
@@ -12,8 +13,8 @@ class View(Protocol):
     """A state of the keys that shows earlier writes and takes new ones. Nothing here waits."""
 
     @property
-    def alarm_at_ms(self) -> int | None:
-        """The alarm, in milliseconds since the epoch."""
+    def alarms(self) -> Mapping[str, Alarm]:
+        """The alarms by name. Not to be changed."""
         ...
 
     def lookup(self, key: str) -> Found:
@@ -29,9 +30,9 @@ class View(Protocol):
         ...
 
     def clear(self, *, confirm: bool) -> None:
-        """Delete all keys and the alarm."""
+        """Delete all keys and alarms."""
         ...
 
-    def set_alarm(self, at_ms: int | None, *, confirm: bool) -> None:
-        """Move the alarm, or delete it."""
+    def set_alarm(self, name: str, alarm: Alarm | None, *, confirm: bool) -> None:
+        """Set an alarm, or delete it."""
         ...

@@ -3,8 +3,8 @@
 -- KEYS  1 metadata   2 index
 -- ARGV  1 owner   2 address   3 takeover epoch, or ''   4 bring all values up to this many bytes
 --
--- Metadata fields: e epoch, o owner, a address, f last flush, t alarm in ms, n next shard,
--- p:<gateway> progress. Index: shard -> count and bytes (big-endian 32 bits each), first key.
+-- Metadata fields: e epoch, o owner, a address, f last flush, t ms of the first alarm, t:<name> an
+-- alarm: its ms and a note, n next shard, p:<gateway> progress. Index: shard -> count and bytes (big-endian 32 bits each), first key.
 -- Shards: the metadata's name with its last letter replaced by s:<shard>.
 --
 -- Granted: {1, metadata, index, shard by shard its keys and values, or nothing if it is too much}

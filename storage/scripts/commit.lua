@@ -2,9 +2,11 @@
 --
 -- KEYS  1 metadata   2 index          (see claim.lua for what they hold)
 -- ARGV  1 epoch   2 flush number   3 fields a shard may have   4 bytes a shard may have
---       5 '1' drops every shard first   6 alarm: '' keeps it, '-' deletes it, else its ms
+--       5 '1' drops every shard first   6 first alarm: '' keeps it, '-' deletes it, else its ms
 --       7 how many progress pairs   8 how many merges   9 how many shards are written to
+--       10 how many alarms
 --       then progress: gateway, number (negative: forget it)
+--       then alarms: name, its ms and note ('': delete it)
 --       then merges: left shard, right shard
 --       then for each shard: shard, how many sets, how many deletes, the sets as key, value, the
 --       deletes as key
@@ -263,8 +265,9 @@ if clear then
     redis.call('DEL', index)
 end
 
-local progress_from = 10
-local merges_from = progress_from + 2 * tonumber(ARGV[7])
+local progress_from = 11
+local alarms_from = progress_from + 2 * tonumber(ARGV[7])
+local merges_from = alarms_from + 2 * tonumber(ARGV[10])
 local writes_from = merges_from + 2 * tonumber(ARGV[8])
 local at = writes_from
 for _ = 1, tonumber(ARGV[9]) do
@@ -313,7 +316,15 @@ elseif ARGV[6] ~= '' then
     set[#set + 1] = 't'
     set[#set + 1] = alarm
 end
-for i = progress_from, merges_from - 1, 2 do
+for i = alarms_from, merges_from - 1, 2 do
+    if ARGV[i + 1] == '' then
+        forget[#forget + 1] = 't:' .. ARGV[i]
+    else
+        set[#set + 1] = 't:' .. ARGV[i]
+        set[#set + 1] = ARGV[i + 1]
+    end
+end
+for i = progress_from, alarms_from - 1, 2 do
     if sub(ARGV[i + 1], 1, 1) == '-' then
         forget[#forget + 1] = 'p:' .. ARGV[i]
     else

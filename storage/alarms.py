@@ -1,0 +1,64 @@
+"""The alarms of a space: names with the time when each is due. Pure.
+
+Storage keeps them and tells which is due first; whoever runs the room fires them and says in a
+note what else is to be known. One that is being run is kept under `running(name)` until it has
+succeeded, so that it is not lost with its process. Alarms are no keys: no list shows them, and
+they are written in the same flushes and transactions as keys are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from .errors import DecodeError
+
+UNNAMED = ""  # the one of set_alarm, get_alarm and delete_alarm
+AT_MS_MAX = 253_402_300_799_999  # the end of the year 9999, where datetime ends
+
+
+class Alarm(NamedTuple):
+    """When an alarm is due, in milliseconds since the epoch, and a note of its owner."""
+
+    due_ms: int
+    note: str = ""
+
+    def packed(self) -> str:
+        """Write it as it is stored."""
+        return f"{self.due_ms} {self.note}"
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> Alarm:
+        """Read what `packed` wrote.
+
+        Raises:
+            DecodeError: If it is something else.
+        """
+        try:
+            due, _, note = data.decode().partition(" ")
+            return cls(int(due), note)
+        except ValueError:
+            raise DecodeError(f"an alarm reads {data[:80]!r}") from None
+
+
+def running(name: str) -> str:
+    """Under what an alarm is kept while it is being run; of no other alarm's names."""
+    return f"running:{name}"
+
+
+def next_due_ms(alarms: Iterable[Alarm]) -> int | None:
+    """Tell when the first of them is due; None if there is none."""
+    return min((alarm.due_ms for alarm in alarms), default=None)
+
+
+def time_ms(when: datetime | float, call: str) -> int:
+    """Convert a datetime (without a time zone it is local time) or seconds since the epoch.
+
+    Raises:
+        ValueError: If it is not a time after 1970 and before the year 10000; names the call.
+    """
+    seconds = when.timestamp() if isinstance(when, datetime) else when
+    if not 0 < seconds < AT_MS_MAX / 1000:
+        raise ValueError(f"{call} takes a time after 1970 and before 10000, not {when!r}")
+    return round(seconds * 1000)
