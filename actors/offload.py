@@ -24,10 +24,16 @@ async def offload(
     import ray
     from ray.exceptions import RayTaskError
 
-    task: Any = ray.remote(num_cpus=num_cpus, num_gpus=num_gpus, max_retries=0)(fn)
+    # One Ray function for all, so that Ray need not be shown each anew, and so that anything
+    # callable will do.
+    task: Any = ray.remote(num_cpus=num_cpus, num_gpus=num_gpus, max_retries=0)(_run)
     try:
-        result: ResultT = await task.remote(*args, **kwargs)
+        result: ResultT = await task.remote(fn, args, kwargs)
     except RayTaskError as error:
-        cause: Exception = error.as_instanceof_cause()  # type: ignore[no-untyped-call]
-        raise cause from None
+        cause: object = error.cause  # without the worker's traceback in its text
+        raise (cause if isinstance(cause, Exception) else error) from None
     return result
+
+
+def _run(fn: Callable[..., ResultT], args: tuple[Any, ...], kwargs: dict[str, Any]) -> ResultT:
+    return fn(*args, **kwargs)

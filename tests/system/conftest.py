@@ -26,10 +26,7 @@ def parlour(
     shutil.copy(ROOMS, folder / "rooms.py")
     shutil.copy(CHAT / "chat.py", folder / "chat.py")
     shutil.copytree(CHAT / "public", folder / "public")
-    (folder / "app.py").write_text(
-        "from chat import Chat\n"
-        "from rooms import Counter, Echo, Fanout, Faulty, Greeter, Others, Sleeper\n"
-    )
+    (folder / "app.py").write_text("from chat import Chat\nfrom rooms import *\n")
     running = RunningParlour(folder / "app.py", folder / "data", "--redis", valkey.url)
     running.start()
     yield running

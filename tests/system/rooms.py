@@ -110,3 +110,134 @@ class Faulty(Room):
         if request.method == "POST":
             raise RuntimeError("secret of on_request")
         return "fine"
+
+
+class Shared(Room):
+    """Many in one process; one that is told to dies with all of them."""
+
+    rooms_per_actor = 25
+    hibernate_after = 3600.0
+
+    async def on_start(self) -> None:
+        self.count = await self.storage.get("count", 0)
+
+    def on_message(self, connection: Connection, message: str | bytes) -> None:
+        if message == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if message == "raise":
+            raise RuntimeError("only this room fails")
+        self.count += 1
+        self.storage.put("count", self.count)
+        connection.send(f"{self.count} {os.getpid()}")
+
+
+class Stopper(Room):
+    """Stores why it had to stop, and how often it started."""
+
+    hibernate_after = 0.3
+
+    async def on_start(self) -> None:
+        self.starts = await self.storage.get("starts", 0) + 1
+        self.storage.put("starts", self.starts)
+
+    async def on_stop(self, reason: str) -> None:
+        stops = await self.storage.get("stops", [])
+        self.storage.put("stops", [*stops, reason])
+        if self.id.startswith("raises"):
+            raise RuntimeError("secret of on_stop")
+
+    async def on_request(self, request: Request) -> dict[str, object]:
+        return {"starts": self.starts, "stops": await self.storage.get("stops", [])}
+
+
+class Aging(Stopper):
+    """Leaves when it is old, busy or not."""
+
+    hibernate_after = 3600.0
+    max_lifetime = 0.5
+
+
+class Hungry(Stopper):
+    """Takes more memory than it may."""
+
+    hibernate_after = 3600.0
+    memory_limit = 32 * 1024 * 1024
+
+    def on_message(self, connection: Connection, message: str | bytes) -> None:
+        self.hoard = bytearray(64 * 1024 * 1024)
+        connection.send("full")
+
+
+class Keeper(Stopper):
+    """Stays as long as somebody is there."""
+
+    hibernate = False
+
+
+class Slow(Room):
+    """Takes longer than it may."""
+
+    handler_timeout = 0.3
+
+    async def on_connect(self, connection: Connection, request: Request) -> None:
+        if "slow" in request.query:
+            await asyncio.Event().wait()
+
+    async def on_message(self, connection: Connection, message: str | bytes) -> None:
+        if message == "slow":
+            await asyncio.Event().wait()
+        connection.send(message)
+
+    async def on_request(self, request: Request) -> str:
+        await asyncio.Event().wait()
+        return "never"
+
+
+class Interleaved(Room):
+    """One message waits for another, which an exclusive room could never handle meanwhile."""
+
+    interleave = True
+
+    def on_start(self) -> None:
+        self.opened = asyncio.Event()
+        self.order: list[str] = []
+
+    async def on_message(self, connection: Connection, message: str | bytes) -> None:
+        if message == "wait":
+            await self.opened.wait()
+            connection.send("waited")
+        elif message == "open":
+            self.opened.set()
+        else:
+            # With storage alone, handlers do not take turns.
+            count = await self.storage.get("count", 0)
+            await self.storage.get(f"absent {message!r}")
+            self.storage.put("count", count + 1)
+            connection.send(str(count + 1))
+
+
+class Offloader(Room):
+    """Leaves hard work to a Ray task."""
+
+    async def on_request(self, request: Request) -> dict[str, object]:
+        pid = await self.offload(os.getpid)
+        try:
+            await self.offload(divide, 1, 0)
+        except ZeroDivisionError as error:
+            return {"pid": os.getpid(), "task": pid, "error": str(error)}
+        return {}
+
+
+def divide(a: int, b: int) -> float:
+    """For a task that raises."""
+    return a / b
+
+
+class Pinged(Counter):
+    """Pings are answered for it."""
+
+    hibernate_after = 0.3
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        self.set_auto_response("ping", "pong")
