@@ -23,6 +23,7 @@ _picows_log.setLevel(logging.CRITICAL)  # what clients do wrong is theirs, not o
 
 SEND_BUFFER_BYTES_MAX = 4 * 1024 * 1024  # that a client has not read
 EARLY_BYTES_MAX = 4 * 1024 * 1024  # sent by the room before the handshake is answered
+FRAGMENTS_MAX = 16_384  # of one message: pieces of no bytes at all cost memory too
 CLOSE_TIMEOUT_S = 5.0  # for the client to answer a close
 READ_BUFFER_BYTES = 2048  # to start with; picows lets it grow to the largest message
 
@@ -56,6 +57,7 @@ class ClientSocket(WSListener):
         self._early_bytes = 0
         self._fragments: list[bytes] = []
         self._fragments_kind = 0
+        self._fragments_bytes = 0
         self._close_sent: tuple[int, str] | None = None
         self._close_received: tuple[int, str] | None = None
         self._told = False
@@ -185,22 +187,30 @@ class ClientSocket(WSListener):
             self._deliver(kind, frame.get_payload_as_bytes())
         else:
             self._fragments_kind = kind
-            self._fragments = [frame.get_payload_as_bytes()]
+            self._fragments = []
+            self._fragments_bytes = 0
+            self._gather(frame)
 
     def _continue(self, frame: WSFrame) -> None:
         if not self._fragments_kind:
             self._fail(PROTOCOL_ERROR, "a continuation without a beginning")
             return
-        self._fragments.append(frame.get_payload_as_bytes())
-        # Counted, so that a message in very many tiny pieces is bounded like any other.
-        size_bytes = sum(map(len, self._fragments)) + 64 * len(self._fragments)
-        if size_bytes > max(self._owner.message_bytes_max, 1024):
-            self._fail(TOO_BIG, f"a message has at most {self._owner.message_bytes_max} bytes")
-        elif frame.fin:
+        self._gather(frame)
+        if frame.fin and self._fragments_kind:
             kind, self._fragments_kind = self._fragments_kind, 0
             payload = b"".join(self._fragments)
             self._fragments = []
             self._deliver(kind, payload)
+
+    def _gather(self, frame: WSFrame) -> None:
+        piece = frame.get_payload_as_bytes()
+        self._fragments_bytes += len(piece)
+        if self._fragments_bytes > self._owner.message_bytes_max:
+            self._fail(TOO_BIG, f"a message has at most {self._owner.message_bytes_max} bytes")
+        elif len(self._fragments) >= FRAGMENTS_MAX:
+            self._fail(TOO_BIG, f"a message has at most {FRAGMENTS_MAX} fragments")
+        else:
+            self._fragments.append(piece)
 
     def _deliver(self, kind: int, payload: bytes) -> None:
         if self._close_sent is not None:
