@@ -1,9 +1,10 @@
 """The lease: a room actor's proof that it is alive, one key in Redis for the whole process.
 
 A thread of its own renews it, so that a handler which blocks the event loop does not lose its
-rooms. The deadline is kept on the monotonic clock, counted from before the renewal was sent: when
-it has passed, others may already have taken the rooms over, and nothing may leave this process.
-A lease that ran out is not revived: `on_lost` is called, and `renew` starts one anew.
+rooms. The deadline is counted from before the renewal was sent: when it has passed, others may
+already have taken the rooms over, and nothing may leave this process. A lease that ran out is
+not revived: it stays invalid until `start_over`, which the owner calls once it has dropped
+everything that it held under the old one.
 """
 
 from __future__ import annotations
@@ -23,15 +24,21 @@ LEASE_S = 3.0
 RENEWAL_S = 1.0
 COMMAND_TIMEOUT_S = 1.0
 
+# The server's clock goes on while a laptop sleeps, and so must this one: CLOCK_MONOTONIC does not.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def lease_clock() -> float:
+    """Seconds on a clock that only grows, also while the machine sleeps."""
+    return time.clock_gettime(_CLOCK)
+
 
 class Lease:
-    """The lease of the process `owner`.
-
-    `on_lost` is called in the renewing thread, once per loss.
-    """
+    """The lease of the process `owner`. `on_lost` is called in the renewing thread, once a loss."""
 
     def __init__(self, url: str, owner: str, address: str, on_lost: Callable[[], None]) -> None:
-        self.deadline_s = 0.0  # on the monotonic clock
+        self._deadline_s = 0.0
+        self._lost = False
         self._key = lease_key(owner)
         self._address = address
         self._on_lost = on_lost
@@ -42,12 +49,13 @@ class Lease:
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
 
     def __repr__(self) -> str:
-        return f"<Lease {self._key}, {self.deadline_s - time.monotonic():.1f} s left>"
+        left_s = self._deadline_s - lease_clock()
+        return f"<Lease {self._key}, {'lost' if self._lost else f'{left_s:.1f} s left'}>"
 
     @property
     def valid(self) -> bool:
         """Whether what this process says still counts."""
-        return time.monotonic() < self.deadline_s
+        return not self._lost and lease_clock() < self._deadline_s
 
     def start(self) -> None:
         """Take the lease and keep it.
@@ -58,11 +66,15 @@ class Lease:
         self._renew()
         self._thread.start()
 
+    def start_over(self) -> None:
+        """Everything held under the lost lease has been dropped: the next one counts."""
+        self._lost = False
+
     def stop(self) -> None:
         """Give the lease back; the rooms must have left before."""
         self._stop.set()
         self._thread.join(2 * COMMAND_TIMEOUT_S)
-        self.deadline_s = 0.0
+        self._deadline_s = 0.0
         try:
             self._redis.delete(self._key)
         except redis.RedisError as error:
@@ -70,20 +82,20 @@ class Lease:
         self._redis.close()
 
     def _keep(self) -> None:
-        held = True
         while not self._stop.wait(RENEWAL_S):
+            if not self._lost and lease_clock() >= self._deadline_s:
+                # Before asking again: a process that was stopped for longer than its lease
+                # learns it here, and must not go on as if nothing had happened.
+                self._lost = True
+                self._on_lost()
             try:
-                if held and not self.valid:
-                    # Before asking again: a process that was stopped for longer than its lease
-                    # learns it here, and must not go on as if nothing had happened.
-                    held = False
-                    self._on_lost()
                 self._renew()
-                held = True
             except redis.RedisError as error:
                 log.warning("the lease could not be renewed: %s", error)
 
     def _renew(self) -> None:
-        asked_s = time.monotonic()
+        asked_s = lease_clock()
         self._redis.set(self._key, self._address, px=round(LEASE_S * 1000))
-        self.deadline_s = asked_s + LEASE_S
+        if not self._lost and self._deadline_s and asked_s >= self._deadline_s:
+            return  # it ran out while the server was asked: the next round says so
+        self._deadline_s = asked_s + LEASE_S

@@ -183,6 +183,13 @@ class RoomActor:
             room.break_off("the lease of its process ran out")
         for link in list(self._links):
             link.abort()
+        self._spawn(self._start_over())
+
+    async def _start_over(self) -> None:
+        # Only when no room of the old lease is left may the process speak again.
+        while self._rooms:
+            await asyncio.wait([asyncio.ensure_future(r.ended()) for r in self._rooms.values()])
+        self._lease.start_over()
 
     # The manager
 

@@ -8,8 +8,10 @@ not placed anywhere else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import signal
 from collections.abc import Iterable
 
 import redis.asyncio
@@ -43,6 +45,21 @@ class Undertaker:
         for key in keys:
             self._burials[key] = task
         task.add_done_callback(self._forget)
+
+    async def is_lease_gone(self, actor_id: str) -> bool:
+        """Whether a room actor has failed to renew its lease; False if the server cannot tell."""
+        try:
+            async with redis.asyncio.Redis.from_url(self._redis_url) as client:
+                return not await client.exists(lease_key(actor_id))
+        except RedisError:
+            return False
+
+    def kill(self, actor_id: str) -> None:
+        """End a room actor's process at once, even one that is stopped."""
+        handle = self._handles.get(actor_id)
+        if handle is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
 
     def is_burying(self, key: RoomKey) -> bool:
         """Whether the last room actor of this room may still be alive."""

@@ -21,7 +21,9 @@ from yarl import URL
 from ..actors import messages
 from ..actors.frames import Kind, unpack_broadcast, unpack_close, unpack_parts
 from ..actors.messages import AutoResponse, Closed, ConnectionRecord, Hello, ResponseHead, Standing
+from ..storage.opening import open_backend
 from .addresses import BadAddress, RoomAddress, room_address
+from .alarm_clock import AlarmClock
 from .client_socket import TRY_AGAIN_LATER, ClientSocket
 from .front import Front
 from .handshake import BadHandshake, Upgrade
@@ -48,6 +50,9 @@ class Gateway:
         self.parties = frozenset(parties)
         me = Hello("gateway", uuid.uuid4().hex, os.getpid())
         self._router = Router(me, ManagerClient(settings.manager_address, me), self, time.monotonic)
+        self._alarm_clock = AlarmClock(
+            lambda: open_backend(settings.redis_url), self._router, lambda: self.parties
+        )
         self._sockets: dict[int, tuple[ClientSocket, Route]] = {}
         self._requests: dict[int, asyncio.Future[tuple[ResponseHead, bytes]]] = {}
         self._numbers = itertools.count(1)
@@ -71,6 +76,7 @@ class Gateway:
             backlog=BACKLOG,
         )
         self._http_server = http
+        self._alarm_clock.start()
 
     async def stop(self) -> None:
         """Stop listening, say goodbye to every client, and close."""
@@ -78,6 +84,7 @@ class Gateway:
             self._server.close()
         for socket, _ in list(self._sockets.values()):
             socket.close(GOING_AWAY, "the server is stopping")
+        await self._alarm_clock.stop()
         await self._http_server.shutdown(timeout=1.0)
         await self._router.close()
 
@@ -226,6 +233,8 @@ class Gateway:
             answer = self._requests.get(event.number)
             if answer is not None and not answer.done():
                 answer.set_exception(RoomUnavailable(503 if try_again else 500, why))
+        elif event.kind == Kind.ALARM:
+            log.warning("an alarm of room %s is put off: %s", route.key, why)
         elif event.kind != Kind.CLOSED and event.number in self._sockets:
             socket = self._sockets[event.number][0]
             socket.open()

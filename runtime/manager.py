@@ -11,6 +11,7 @@ import logging
 import time
 import uuid
 from collections import deque
+from collections.abc import Coroutine
 from typing import NamedTuple, Protocol
 
 from ..actors import messages
@@ -269,9 +270,17 @@ class HibernationManager:
             await asyncio.sleep(TICK_S)
             self._expire_waiting()
             self._send_to_sleep()
+            for record in self.pool.silent(time.monotonic()):
+                self._spawn(self._end_if_stopped(record))
             for record in self.pool.surplus():
                 self._end(record, b"surplus")
             self._fill()
+
+    async def _end_if_stopped(self, record: ActorRecord) -> None:
+        """A busy room actor does not report but keeps its lease; a stopped one loses it."""
+        if await self._undertaker.is_lease_gone(record.id):
+            log.warning("room actor %s has lost its lease and is ended", record.id)
+            self._undertaker.kill(record.id)
 
     def _expire_waiting(self) -> None:
         oldest_s = time.monotonic() - WAITING_TIMEOUT_S
@@ -329,7 +338,7 @@ class HibernationManager:
         if record.link is not None:
             record.link.write(pack(kind, payload=payload))
 
-    def _spawn(self, coroutine) -> None:  # type: ignore[no-untyped-def]
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._task_ended)

@@ -152,6 +152,7 @@ class LocalNode:
             host=self._host,
             port=self._port,
             manager_address=manager.address,
+            redis_url=redis_url,
             public_folder=str(self._public_folder) if self._public_folder else None,
         )
         node = NodeSettings(manager.node_id, manager, gateway)

@@ -17,6 +17,7 @@ from ..actors.messages import RoomKey, RoomReport
 from ..actors.options import RoomOptions
 
 ASSIGNMENT_TIMEOUT_S = 10.0  # for a gateway to attach to the room actor it was given
+SILENCE_S = 1.5  # without a report; then its lease is looked at
 STARTING_MAX = 4  # at once: each start costs most of a second of CPU
 
 
@@ -42,6 +43,7 @@ class ActorRecord:
     retiring: bool = False  # takes no new room, ends when it is empty
     empty_bytes: int = 0  # its memory when it was a fresh standby
     memory_bytes: int = 0
+    reported_s: float = 0.0
     rooms: dict[RoomKey, RoomReport] = field(default_factory=dict)
     assigned: dict[RoomKey, float] = field(default_factory=dict)  # -> when, until it is reported
 
@@ -158,7 +160,7 @@ class Pool:
         self, record: ActorRecord, rooms: list[RoomReport], memory_bytes: int, now_s: float
     ) -> None:
         """Take in what a room actor says of its rooms; one without rooms is a standby again."""
-        record.memory_bytes = memory_bytes
+        record.memory_bytes, record.reported_s = memory_bytes, now_s
         if not record.empty_bytes:
             record.empty_bytes = memory_bytes
         before = record.keys
@@ -174,6 +176,17 @@ class Pool:
             self._by_room[key] = record
         if record.state in (ActorState.STANDBY, ActorState.SERVING):
             record.state = ActorState.SERVING if record.keys else ActorState.STANDBY
+
+    def silent(self, now_s: float) -> list[ActorRecord]:
+        """Those that serve rooms and have not reported for long; each is named once a while."""
+        found = [
+            record
+            for record in self.actors.values()
+            if record.keys and record.link is not None and now_s - record.reported_s >= SILENCE_S
+        ]
+        for record in found:
+            record.reported_s = now_s
+        return found
 
     # How many there should be
 

@@ -87,6 +87,11 @@ class Route:
         """Whether so much waits that nothing new is let in."""
         return self._over(REFUSE_FACTOR)
 
+    @property
+    def alarm_pending(self) -> bool:
+        """Whether the room was told that an alarm is due, and has not said that it is done."""
+        return any(event.kind == Kind.ALARM for event in self.pending)
+
     def _over(self, factor: int) -> bool:
         return (
             len(self.pending) > factor * PENDING_EVENTS_MAX

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 class GatewaySettings:
     """Of a gateway.
 
+    `redis_url` names the server of the rooms, whose alarms the gateway looks after,
     `message_bytes_max` bounds one WebSocket message, `body_bytes_max` one request body,
     `request_timeout_s` how long a room may take to answer a request.
     """
@@ -16,6 +17,7 @@ class GatewaySettings:
     host: str
     port: int
     manager_address: str
+    redis_url: str
     public_folder: str | None = None
     message_bytes_max: int = 1024 * 1024
     body_bytes_max: int = 16 * 1024 * 1024

@@ -118,3 +118,19 @@ async def test_messages_sent_while_the_room_dies_are_handled_once_and_in_order(
     assert counts == sorted(set(counts))  # some answers may have died with the process
     async with http.get(f"{parlour.url}/parties/counter/{room}") as response:
         assert (await response.json())["count"] == messages
+
+
+async def test_a_stopped_room_actor_is_replaced(
+    parlour: RunningParlour, http: aiohttp.ClientSession, room: str
+) -> None:
+    """SIGSTOP past its lease: its room answers elsewhere, and it never speaks again."""
+    async with http.ws_connect(f"{parlour.ws_url}/parties/counter/{room}") as socket:
+        await socket.send_str("x")
+        assert await socket.receive_str() == "1 1"
+        async with http.get(f"{parlour.url}/parties/counter/{room}") as response:
+            pid = (await response.json())["pid"]
+
+        os.kill(pid, signal.SIGSTOP)
+
+        await socket.send_str("x")
+        assert await socket.receive_str() == "2 1"
