@@ -1,0 +1,145 @@
+"""Hooks that raise: the room goes on, the client learns that it failed and not why."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from parlour.actors import messages
+from parlour.actors.frames import Kind
+from parlour.actors.http import Response
+from parlour.actors.lifecycle import State
+from parlour.actors.messages import Refused
+
+from .staging import Counter, Diary, Stage
+
+
+async def test_a_client_whose_on_connect_raises_is_let_in_to_be_told(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It gets 1011 and not the reason; the log has party, room and hook; on_close does not run."""
+
+    class Faulty(Diary):
+        def on_connect(self, connection: Any, request: Any) -> None:
+            raise RuntimeError("secret")
+
+    stage.start(Faulty)
+    gateway = await stage.attached()
+    gateway.connect(1)
+    frames = await gateway.done(gateway.close(1, 1011))
+    assert [frame.kind for frame in frames if frame.kind is not Kind.DONE] == [
+        Kind.TAKEN,
+        Kind.ACCEPT,
+        Kind.CLOSE,
+    ]
+    assert b"secret" not in b"".join(frame.payload for frame in frames)
+    assert "party chat, room lobby: on_connect raised" in caplog.text
+    assert Faulty.diary == ["start"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("secret"), asyncio.CancelledError("secret")])
+@pytest.mark.parametrize("kind", ["def", "async def"])
+async def test_a_room_outlives_a_hook_that_raises(
+    stage: Stage, caplog: pytest.LogCaptureFixture, error: BaseException, kind: str
+) -> None:
+    """Messages, ends and requests go on; a request is answered 500 without the reason.
+
+    A hook that awaits something that was cancelled raises CancelledError: one more error.
+    """
+
+    def fail() -> None:
+        raise error
+
+    async def fail_later() -> None:
+        raise error
+
+    raising = fail if kind == "def" else fail_later
+
+    class Faulty(Diary):
+        def on_message(self, connection: Any, message: Any) -> Any:
+            super().on_message(connection, message)
+            return raising() if message == "raise" else None
+
+        def on_close(self, connection: Any, code: int, reason: str, was_clean: bool) -> Any:
+            super().on_close(connection, code, reason, was_clean)
+            return raising()
+
+        def on_request(self, request: Any) -> Any:
+            return raising()
+
+    stage.start(Faulty)
+    gateway = await stage.attached(1, 2)
+    gateway.text(1, "raise")
+    gateway.text(1, "go on")
+    await gateway.done(gateway.close(1))
+    gateway.request(3)
+    status, body, _ = await gateway.answer()
+    assert (status, b"secret" in body) == (500, False)
+    await gateway.done(gateway.text(2, "still here"))
+    assert Faulty.diary[3:] == [
+        ("c1", "raise"),
+        ("c1", "go on"),
+        ("close", "c1", 1000, True),
+        ("c2", "still here"),
+    ]
+    for hook in ("on_message", "on_close", "on_request"):
+        assert f"party chat, room lobby: {hook} raised" in caplog.text
+    assert stage.room.state is State.LIVE
+
+
+async def test_an_answer_that_cannot_be_sent_is_a_failure_of_the_hook(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing that a room returns may harm the link, which other rooms use too."""
+
+    class Api(Diary):
+        def on_request(self, request: Any) -> Any:
+            if request.method == "GET":
+                return 7
+            response = Response("x")
+            if request.method == "PUT":
+                response.headers["x-count"] = 7  # type: ignore[assignment]
+            elif request.method == "POST":
+                response.headers["x-split"] = "a\r\nset-cookie: b"
+            else:
+                response.body = bytes(100_000_000)
+            return response
+
+    stage.start(Api)
+    gateway = await stage.attached()
+    for method in ("GET", "PUT", "POST", "DELETE"):
+        gateway.request(1, method)
+        assert (await gateway.answer())[0] == 500
+    assert caplog.text.count("on_request raised") == 4
+
+
+async def test_a_room_whose_on_start_raises_is_not_there(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its gateways are told, nothing that it wrote or sent stays, and the next one may try."""
+
+    class Unstartable(Diary):
+        def on_start(self) -> None:
+            self.storage.put("count", 5)
+            self.broadcast("never")
+            raise RuntimeError("secret")
+
+    gateway = await stage.gateway()
+    room = stage.start(Unstartable)
+    gateway.attach()
+    gateway.connect(1)
+    frames = await gateway.until(Kind.REFUSED)
+    assert len(frames) == 1
+    refused = messages.decode(frames[0].payload, Refused)
+    assert refused.reason == "start failed"
+    assert "secret" not in refused.message
+    await stage.ended()
+    assert (room.state, stage.absent) == (State.ABSENT, [room])
+    assert "party chat, room lobby: on_start raised" in caplog.text
+
+    stage.start(Counter, owner="r2")
+    gateway.attach()
+    gateway.connect(1)
+    gateway.text(1, "a")
+    assert (await gateway.until(Kind.SEND_TEXT))[-1].payload == b"1"
