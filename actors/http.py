@@ -65,8 +65,8 @@ class Response:
     `content-type` header says otherwise.
 
     Raises:
-        TypeError: If `body` is neither str nor bytes.
-        ValueError: If `status` is not between 200 and 599.
+        TypeError: If `body` is neither str nor bytes, or a header is not text.
+        ValueError: If `status` is not between 200 and 599, or a header has a line break in it.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Response:
             )
         self.status = status
         self.body = data
-        self.headers: CIMultiDict[str] = CIMultiDict(headers or {})
+        self.headers: CIMultiDict[str] = CIMultiDict(header_pairs(headers or {}))
         self.headers.setdefault("content-type", content_type)
 
     def __repr__(self) -> str:
@@ -107,6 +107,22 @@ class Response:
         if headers is None or "content-type" not in CIMultiDict(headers):
             response.headers["content-type"] = "application/json"
         return response
+
+
+def header_pairs(headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Headers as they travel.
+
+    Raises:
+        TypeError: If a name or a value is not text.
+        ValueError: If one has a line break in it, which would begin another header.
+    """
+    pairs = [(name, value) for name, value in headers.items()]
+    for name, value in pairs:
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"header {name!r}: {value!r} was given; names and values are str")
+        if set(name + value) & set("\r\n\0"):
+            raise ValueError(f"header {name!r}: {value!r} was given; it must be one line")
+    return [(str(name), value) for name, value in pairs]
 
 
 def as_response(value: object) -> Response:

@@ -12,6 +12,7 @@ from collections import deque
 from typing import NamedTuple
 
 from .attachment import Attachment
+from .frames import Kind
 
 EVENTS_MAX = 100_000
 
@@ -57,6 +58,17 @@ class Mailbox:
     def take(self) -> Event | None:
         """The next event, or None."""
         return self._events.popleft() if self._events else None
+
+    def drop(self, attachment: Attachment) -> None:
+        """Drop what a gateway that is gone had sent, but for the ends of connections.
+
+        A gateway that comes back sends again what it was not told is done.
+        """
+        self._events = deque(
+            event
+            for event in self._events
+            if event.attachment is not attachment or event.kind == Kind.CLOSED
+        )
 
     def wake(self) -> None:
         """Make `wait` return although no event may have come."""
