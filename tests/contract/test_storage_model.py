@@ -26,7 +26,7 @@ from parlour.storage import (
     Transaction,
 )
 
-from ..support.fragile_backend import Fault, FragileBackend
+from ..support.fragile_backend import Delays, Fault, FragileBackend, turns
 from ..support.layout import check_layout
 
 T = TypeVar("T")
@@ -112,7 +112,7 @@ changes = st.one_of(
     st.just(Change("delete_alarm", ())),
 )
 groups = st.lists(st.one_of(changes, changes, changes, st.just(Change("delete_all", ()))))
-turns = st.integers(0, 6)
+some_turns = st.integers(0, 6)
 bound = st.none() | keys
 ranges = st.fixed_dictionaries(
     {"reverse": st.booleans()},
@@ -135,12 +135,6 @@ def in_range(values: dict[str, object], wanted: dict[str, Any]) -> dict[str, obj
         and key.startswith(wanted.get("prefix", ""))
     ]
     return {key: values[key] for key in chosen[: wanted.get("limit")]}
-
-
-async def let_run(loop_turns: int) -> None:
-    """Give flushes and answers some turns of the loop."""
-    for _ in range(loop_turns):
-        await asyncio.sleep(0)
 
 
 class StorageMachine(RuleBasedStateMachine):
@@ -190,7 +184,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.possible = [found.copy()]
 
     @precondition(lambda self: self.storage is not None)
-    @rule(group=groups, loop_turns=turns)
+    @rule(group=groups, loop_turns=some_turns)
     def write(self, group: list[Change], loop_turns: int) -> None:
         """Some changes without an await between them."""
         self.run(self._write(group, loop_turns))
@@ -201,7 +195,7 @@ class StorageMachine(RuleBasedStateMachine):
             change.run(self.storage)
             change.apply(self.state)
         self.possible.append(self.state.copy())
-        await let_run(loop_turns)
+        await turns(loop_turns)
 
     @precondition(lambda self: self.storage is not None)
     @rule(outer=groups, inner=groups, keep_outer=st.booleans(), keep_inner=st.booleans())
@@ -226,7 +220,7 @@ class StorageMachine(RuleBasedStateMachine):
                     change.run(nested)
                     change.apply(self.state)
                 assert await nested.list() == self.state.values
-                await let_run(1)
+                await turns(1)
                 if not keep_inner:
                     nested.rollback()
                     self.state = middle
@@ -240,7 +234,7 @@ class StorageMachine(RuleBasedStateMachine):
                 self.possible.append(self.state.copy())
 
     @precondition(lambda self: self.storage is not None)
-    @rule(wanted=ranges, some=st.lists(keys, max_size=5), then=groups, loop_turns=turns)
+    @rule(wanted=ranges, some=st.lists(keys, max_size=5), then=groups, loop_turns=some_turns)
     def read(
         self, wanted: dict[str, Any], some: list[str], then: list[Change], loop_turns: int
     ) -> None:
@@ -279,6 +273,13 @@ class StorageMachine(RuleBasedStateMachine):
         assert size.keys >= len(self.state.values) + pieces
         self.possible = [self.state.copy()]
 
+    @precondition(lambda self: self.backend is not None)
+    @rule(delays=st.builds(Delays, some_turns, some_turns, some_turns))
+    def answers_take(self, delays: Delays) -> None:
+        """From here on the server is quicker or slower."""
+        assert self.backend is not None
+        self.backend.delays = delays
+
     @precondition(lambda self: self.storage is not None)
     @rule()
     def answer_is_lost_once(self) -> None:
@@ -306,7 +307,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.storage = None
 
     @precondition(lambda self: self.storage is not None)
-    @rule(group=groups, loop_turns=turns)
+    @rule(group=groups, loop_turns=some_turns)
     def crash(self, group: list[Change], loop_turns: int) -> None:
         """The owner ends between flushes, or while one is on the wire."""
         assert self.storage is not None
@@ -315,7 +316,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.storage = None
 
     @precondition(lambda self: self.storage is not None)
-    @rule(group=groups, loop_turns=turns, late=groups)
+    @rule(group=groups, loop_turns=some_turns, late=groups)
     def is_taken_over(self, group: list[Change], loop_turns: int, late: list[Change]) -> None:
         """Another owner claims the space: what is flushed later does not land, and says why."""
         self.run(self._is_taken_over(group, loop_turns, late))

@@ -1,12 +1,17 @@
-"""A backend that loses commits, or their answers, when a test says so."""
+"""A backend that is slow to answer, or loses commits or their answers, when a test says so."""
 
 from __future__ import annotations
 
+import asyncio
 import enum
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from parlour.storage.backend import Backend, Batch, Claim, Committed
 from parlour.storage.server_errors import ServerUnavailable
+
+T = TypeVar("T")
 
 
 class Fault(enum.Enum):
@@ -18,19 +23,31 @@ class Fault(enum.Enum):
     UNANSWERED = "it is applied, but patience runs out before there is an answer"
 
 
+@dataclass(frozen=True)
+class Delays:
+    """Turns of the event loop that something takes longer than it would."""
+
+    commit: int = 0  # until a commit is sent
+    commit_answer: int = 0  # until the answer to a commit is known
+    read_answer: int = 0  # until the answer to a read, which was asked at its call, is known
+
+
 class FragileBackend:
     """Passes everything on to `backend`, except for the one commit that `fault` is about."""
 
     def __init__(self, backend: Backend) -> None:
         self.fault = Fault.NONE
+        self.delays = Delays()
         self._backend = backend
 
     async def commit(self, batch: Batch) -> Committed:
         fault, self.fault = self.fault, Fault.NONE
+        await turns(self.delays.commit)
         if fault is not Fault.NOT_SENT:
             committed = await self._backend.commit(batch)
         if fault is Fault.REPEATED:
             committed = await self._backend.commit(batch)
+        await turns(self.delays.commit_answer)
         if fault in (Fault.NOT_SENT, Fault.UNANSWERED):
             raise ServerUnavailable("the server", 0, fault.value)
         return committed
@@ -51,15 +68,34 @@ class FragileBackend:
     def read_fields(
         self, space: str, wanted: Mapping[int, Sequence[str]]
     ) -> Awaitable[dict[str, bytes | None]]:
-        return self._backend.read_fields(space, wanted)
+        return _Late(self._backend.read_fields(space, wanted), self.delays.read_answer)
 
     def read_shards(
         self, space: str, shards: Sequence[int]
     ) -> Awaitable[dict[int, dict[str, bytes]]]:
-        return self._backend.read_shards(space, shards)
+        return _Late(self._backend.read_shards(space, shards), self.delays.read_answer)
 
     def read_shard_keys(self, space: str, shards: Sequence[int]) -> Awaitable[dict[int, list[str]]]:
-        return self._backend.read_shard_keys(space, shards)
+        return _Late(self._backend.read_shard_keys(space, shards), self.delays.read_answer)
 
     async def close(self) -> None:
         await self._backend.close()
+
+
+async def turns(count: int) -> None:
+    """Let the event loop turn so many times."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+class _Late(Awaitable[T]):
+    """An answer that is known some turns of the loop after it is there."""
+
+    def __init__(self, answer: Awaitable[T], late: int) -> None:
+        self._answer = answer
+        self._late = late
+
+    def __await__(self) -> Generator[Any, None, T]:
+        answer = yield from self._answer.__await__()
+        yield from turns(self._late).__await__()
+        return answer
