@@ -48,6 +48,13 @@ def main() -> None:
     type=click.IntRange(1),
     help="Most rooms that have a process at once; by default as many as memory allows.",
 )
+@click.option(
+    "--standbys",
+    default=2,
+    show_default=True,
+    type=click.IntRange(0, 100),
+    help="Started processes that wait for a room.",
+)
 def dev(
     file: Path,
     host: str,
@@ -55,6 +62,7 @@ def dev(
     redis_url: str | None,
     data_folder: Path,
     live_rooms_max: int | None,
+    standbys: int,
 ) -> None:
     """Run the room classes of FILE on this machine, and reload them when they change."""
     # Here, not above: Ray takes most of a second to import, and --help must not.
@@ -71,6 +79,7 @@ def dev(
             redis_url=redis_url,
             data_folder=data_folder,
             live_rooms_max=live_rooms_max,
+            standbys=standbys,
         )
     except (CannotLoad, CannotStart) as error:
         raise Refusal(str(error)) from error

@@ -28,6 +28,7 @@ def run(
     redis_url: str | None,
     data_folder: Path,
     live_rooms_max: int | None,
+    standbys: int,
 ) -> None:
     """Run until Ctrl-C or SIGTERM.
 
@@ -47,6 +48,7 @@ def run(
         redis_url=redis_url,
         public_folder=public if public.is_dir() else None,
         live_rooms_max=live_rooms_max,
+        standbys=standbys,
         progress=progress,
         say=lambda sentence: click.echo(f"  {sentence}"),
     )

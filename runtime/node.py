@@ -55,6 +55,7 @@ class LocalNode:
         redis_url: str | None,
         public_folder: Path | None,
         live_rooms_max: int | None,
+        standbys: int,
         progress: Progress,
         say: Callable[[str], None],
     ) -> None:
@@ -64,6 +65,7 @@ class LocalNode:
         self._redis_url = redis_url
         self._public_folder = public_folder
         self._live_rooms_max = live_rooms_max
+        self._standbys = standbys
         self._progress = progress
         self._say = say
         self._stack = ExitStack()
@@ -145,6 +147,7 @@ class LocalNode:
             folder=self._sockets_folder,
             redis_url=redis_url,
             node_id=ray.get_runtime_context().get_node_id(),
+            standbys=self._standbys,
             live_rooms_max=self._live_rooms_max or default_live_rooms_max(),
             free_memory_bytes_min=total_bytes() // FREE_MEMORY_SHARE_MIN,
         )
