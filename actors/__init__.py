@@ -3,5 +3,15 @@
 from .connection import Connection, StateTooLarge
 from .http import Request, Response
 from .room import Room
+from .schedules import AlarmInfo, InvalidSchedule, Schedule
 
-__all__ = ["Connection", "Request", "Response", "Room", "StateTooLarge"]
+__all__ = [
+    "AlarmInfo",
+    "Connection",
+    "InvalidSchedule",
+    "Request",
+    "Response",
+    "Room",
+    "Schedule",
+    "StateTooLarge",
+]

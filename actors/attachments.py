@@ -63,6 +63,10 @@ class Attachments:
             done = progress.get(attachment.gateway_id, 0)
             attachment.finished = attachment.reported = done
 
+    def are_careful(self) -> bool:
+        """Whether events are not handled yet of which one has killed a process."""
+        return any(a.finished < a.careful_until for a in self._attachments.values())
+
     # Connections
 
     @property

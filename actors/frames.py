@@ -37,6 +37,7 @@ class Kind(enum.IntEnum):
     BINARY = 14  # gateway, event: the bytes
     CLOSED = 15  # gateway, event: messages.Closed
     REQUEST = 16  # gateway, event: head and body, see pack_parts
+    ALARM = 17  # gateway, event: an alarm is due, as far as the gateway knows; no payload
 
     READY = 20  # room actor: on_start is done, events are being handled
     REFUSED = 21  # room actor: this room is not here: messages.Refused

@@ -7,6 +7,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import messages
@@ -41,6 +42,9 @@ async def handle_event(live: LiveRoom, room: Room, event: Event) -> None:
         await _connect(live, room, event)
     elif kind == Kind.CLOSED:
         await _closed(live, room, event)
+    elif kind == Kind.ALARM:
+        has_hook = type(room).on_alarm is not Room.on_alarm
+        await live.alarms.run_due(event, partial(call_hook, room.on_alarm) if has_hook else None)
     else:
         await _request(live, room, event)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ..storage import Backend, Claim, ClaimHeld, Storage, StorageError
 from . import messages
+from .alarms import RoomAlarms
 from .attachments import Attachments
 from .connection import Connection
 from .frames import Kind
@@ -61,6 +62,7 @@ class LiveRoom:
         self._options = options
         self._around = around
         self._mailbox = Mailbox()
+        self.alarms = RoomAlarms(key, self._mailbox.put, self.attachments.are_careful)
         self._epoch = 0
         self._room: Room
         self._handling: Handling | None = None  # from on_start on
@@ -132,6 +134,7 @@ class LiveRoom:
             return
         log.error("room %s is reset: %s", self.key, why)
         self._step(Step.BREAK)
+        self.alarms.stop()
         if self._handling is not None:
             self.output.shut()
             self._handling.cancel()
@@ -194,6 +197,7 @@ class LiveRoom:
             self._refuse(Refused("start failed", "the room's on_start raised"))
             return None
         self._step(Step.STARTED)
+        self.alarms.go_live()
         for attachment in self.attachments:
             self.attachments.tell_ready(attachment)
         return handling
@@ -222,7 +226,9 @@ class LiveRoom:
             progress=self.attachments.finished_events,
             on_durable=self._on_durable,
             on_failed=lambda error: self.break_off(str(error)),
+            on_alarms=self.alarms.set_timer,
         )
+        self.alarms.open(self.storage)
         self.output = OutputGate(self.storage)
         self.attachments.resume_from(claim.progress)
 
@@ -276,6 +282,7 @@ class LiveRoom:
 
     async def _drain(self, handling: Handling) -> None:
         self._step(Step.LEAVE)
+        self.alarms.stop()
         await handling.finish()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):

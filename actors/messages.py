@@ -6,7 +6,7 @@ Decoding checks names and types and builds nothing but these classes: what a pee
 from __future__ import annotations
 
 from typing import TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -34,6 +34,12 @@ class RoomKey(msgspec.Struct, frozen=True, order=True):
     def space(self) -> str:
         """The name of the room's storage: the id is quoted, so that no `/`, `{` or `}` is in it."""
         return f"{self.party}/{quote(self.id, safe='')}"
+
+    @classmethod
+    def of_space(cls, space: str) -> RoomKey:
+        """The room whose storage has this name."""
+        party, _, quoted = space.partition("/")
+        return cls(party, unquote(quoted))
 
 
 class ConnectionRecord(msgspec.Struct):

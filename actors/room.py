@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..storage import Storage
 from .connection import Connection
 from .http import Request, Response
 from .offload import offload
+from .schedules import AlarmInfo, Schedule
 
 if TYPE_CHECKING:
+    from .alarms import RoomAlarms
     from .messages import RoomKey
 
 
@@ -22,6 +25,9 @@ class RoomContext(Protocol):
 
     @property
     def storage(self) -> Storage: ...
+
+    @property
+    def alarms(self) -> RoomAlarms: ...
 
     def open_connections(self) -> list[Connection]: ...
 
@@ -133,6 +139,32 @@ class Room:
         """
         return await offload(fn, *args, num_cpus=num_cpus, num_gpus=num_gpus, **kwargs)
 
+    def schedule(
+        self, name: str, *, at: datetime | float | None = None, cron: str | None = None
+    ) -> None:
+        """Have `on_alarm` called at a time, or whenever a cron expression says, under a name.
+
+        `at` is a datetime (one without a time zone is local time) or seconds since the epoch; a
+        time that has passed is due at once. `cron` is minute, hour, day of the month, month and
+        day of the week, as in "*/5 * * * *", in UTC; a sixth field in front is the second. A
+        schedule of that name is replaced. Like `storage.set_alarm`, which sets the room's one
+        unnamed alarm, it is part of what is written with it, in a transaction too.
+
+        Raises:
+            InvalidSchedule: If the name has not 1 to 256 bytes, the expression is none or never
+                fires, or the room has 1,000 schedules already.
+            ValueError: If `at` is not between 1970 and 10000.
+        """
+        self._context.alarms.schedule(name, at, cron)
+
+    def unschedule(self, name: str) -> bool:
+        """Delete a schedule; tells whether it existed. One that is running is not tried again."""
+        return self._context.alarms.unschedule(name)
+
+    def schedules(self) -> dict[str, Schedule]:
+        """The schedules by name, the next one first, without one that fires once and is running."""
+        return self._context.alarms.schedules()
+
     # Hooks
 
     def on_start(self) -> Any:
@@ -154,6 +186,15 @@ class Room:
         """A connection has ended, and is not among `connections()` any more.
 
         Runs once per connection; `code` is 1006 and `was_clean` False for one that was lost.
+        """
+
+    def on_alarm(self, info: AlarmInfo) -> Any:
+        """An alarm or a schedule is due: at least once, after its time, hibernated or not.
+
+        If it raises, or takes too long, it is tried again after 2 seconds, doubling, six times;
+        what it has written stays. It is not among `schedules()` or `get_alarm()` while it runs;
+        setting it anew replaces the retry. What was missed while the room could not run fires
+        once, late, not once per missed tick. Of a class without this method alarms are dropped.
         """
 
     def on_stop(self, reason: str) -> Any:

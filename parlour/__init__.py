@@ -1,5 +1,5 @@
 """What an application imports from Parlour."""
 
-from .actors import Connection, Request, Response, Room
+from .actors import AlarmInfo, Connection, Request, Response, Room, Schedule
 
-__all__ = ["Connection", "Request", "Response", "Room"]
+__all__ = ["AlarmInfo", "Connection", "Request", "Response", "Room", "Schedule"]

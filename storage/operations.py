@@ -332,9 +332,11 @@ class Operations(ABC):
         """All alarms by name, the room's one among them as `UNNAMED`. Not to be changed."""
         return self._view("named_alarms").alarms
 
-    def set_named_alarm(self, name: str, alarm: Alarm, *, allow_unconfirmed: bool = False) -> None:
-        """Set an alarm of any name."""
-        self._view("set_named_alarm").set_alarm(name, alarm, confirm=not allow_unconfirmed)
+    def change_alarm(
+        self, name: str, alarm: Alarm | None, *, allow_unconfirmed: bool = False
+    ) -> None:
+        """Set an alarm of any name; None deletes what is kept under just that name."""
+        self._view("change_alarm").set_alarm(name, alarm, confirm=not allow_unconfirmed)
 
     def delete_named_alarm(self, name: str, *, allow_unconfirmed: bool = False) -> None:
         """Delete an alarm, if it exists; one that is being run is not tried again."""

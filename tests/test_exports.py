@@ -5,10 +5,12 @@ import inspect
 import parlour
 
 PUBLIC = [
+    "AlarmInfo",
     "Connection",
     "Request",
     "Response",
     "Room",
+    "Schedule",
 ]
 
 

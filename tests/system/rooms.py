@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import time
 
-from parlour import Connection, Request, Room
+from parlour import AlarmInfo, Connection, Request, Room
 
 
 class Echo(Room):
@@ -241,3 +243,48 @@ class Pinged(Counter):
     async def on_start(self) -> None:
         await super().on_start()
         self.set_auto_response("ping", "pong")
+
+
+class Alarmed(Room):
+    """Does what its clients say about alarms, and tells them what fires. Sleeps soon."""
+
+    hibernate_after = 0.3
+
+    async def on_message(self, connection: Connection, message: str | bytes) -> None:
+        match json.loads(message):
+            case ["set alarm", after_s]:
+                self.storage.set_alarm(time.time() + after_s)
+            case ["schedule", name, after_s]:
+                self.schedule(name, at=time.time() + after_s)
+            case ["cron", name, expression]:
+                self.schedule(name, cron=expression)
+            case ["unschedule", name]:
+                connection.send(json.dumps(self.unschedule(name)))
+            case ["schedules"]:
+                crons = {name: one.cron for name, one in self.schedules().items()}
+                connection.send(json.dumps(crons))
+            case ["store", key, value]:
+                self.storage.put(key, value)
+                connection.send(json.dumps("stored"))
+
+    async def on_alarm(self, info: AlarmInfo) -> None:
+        assert time.time() >= info.scheduled_at.timestamp(), "early"
+        set_now = await self.storage.get_alarm() is not None
+        self.broadcast(json.dumps([self.id, info.name, info.retry_count, set_now]))
+        if await self.storage.get("failures left", 0) > info.retry_count:
+            raise RuntimeError("as told")
+        if await self.storage.get("set anew", False):
+            self.storage.delete("set anew")
+            self.storage.set_alarm(time.time() + 0.5)
+        if await self.storage.get("die", False):
+            self.storage.delete("die")
+            await self.storage.sync()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Unalarmed(Room):
+    """Sets alarms and has no hook for them."""
+
+    def on_message(self, connection: Connection, message: str | bytes) -> None:
+        self.storage.set_alarm(time.time() + float(message))
+        connection.send("set")
