@@ -1,0 +1,308 @@
+"""The layout in a real server: claims, fences, shards, and what foreign bytes do."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import redis
+from parlour.storage import (
+    ClaimHeld,
+    DecodeError,
+    NotOwner,
+    RedisBackend,
+    RedisConnection,
+    Storage,
+    StorageLimits,
+    encode,
+)
+from parlour.storage.backend import Batch, ShardWrites
+
+from ..support.layout import check_layout
+
+SPACE = "chat/lobby"
+
+
+@pytest.fixture
+async def backend(valkey_url: str) -> AsyncIterator[RedisBackend]:
+    """An empty Valkey."""
+    backend = RedisBackend(RedisConnection(valkey_url))
+    yield backend
+    await backend.close()
+
+
+@pytest.fixture
+def client(valkey_url: str) -> redis.Redis:
+    """The same server, to look behind the back of storage."""
+    return redis.Redis.from_url(valkey_url)
+
+
+async def claimed(backend: RedisBackend, **limits: int) -> Storage:
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    return Storage(backend, claim, limits=StorageLimits(**limits))
+
+
+def shards(client: redis.Redis) -> list[str]:
+    return sorted(key.decode() for key in client.scan_iter(match="*:s:*"))
+
+
+# Claims
+
+
+async def test_a_free_space_is_claimed_and_held(backend: RedisBackend) -> None:
+    """Nobody else gets it; the refusal tells who holds it, where, and with which epoch."""
+    claim = await backend.claim(SPACE, owner="one", address="one.sock")
+    assert (claim.epoch, claim.flush_number, claim.values) == (1, 0, {})
+    with pytest.raises(ClaimHeld) as refused:
+        await backend.claim(SPACE, owner="two", address="two.sock")
+    held = refused.value
+    assert (held.owner, held.address, held.epoch) == ("one", "one.sock", 1)
+
+
+async def test_the_holder_claims_again(backend: RedisBackend) -> None:
+    """With the next epoch: its older claim is worth nothing."""
+    await backend.claim(SPACE, owner="one", address="")
+    assert (await backend.claim(SPACE, owner="one", address="")).epoch == 2
+    with pytest.raises(NotOwner):
+        await backend.commit(Batch(SPACE, epoch=1, flush_number=1))
+
+
+async def test_a_takeover_compares_the_epoch(backend: RedisBackend) -> None:
+    """Of two that saw the same dead owner, one gets the space."""
+    await backend.claim(SPACE, owner="one", address="")
+    with pytest.raises(ClaimHeld):
+        await backend.claim(SPACE, owner="two", address="", takeover_epoch=7)
+    assert (await backend.claim(SPACE, owner="two", address="", takeover_epoch=1)).epoch == 2
+    with pytest.raises(ClaimHeld) as refused:
+        await backend.claim(SPACE, owner="three", address="", takeover_epoch=1)
+    assert (refused.value.owner, refused.value.epoch) == ("two", 2)
+
+
+async def test_a_released_space_is_free(backend: RedisBackend) -> None:
+    """The epoch goes on from where it was, and only its owner can release it."""
+    claim = await backend.claim(SPACE, owner="one", address="")
+    await backend.release(SPACE, epoch=claim.epoch + 1)
+    with pytest.raises(ClaimHeld):
+        await backend.claim(SPACE, owner="two", address="")
+    await backend.release(SPACE, epoch=claim.epoch)
+    assert (await backend.claim(SPACE, owner="two", address="")).epoch == 2
+
+
+async def test_a_claim_brings_a_small_space_whole(backend: RedisBackend) -> None:
+    """And of a large one the index alone."""
+    storage = await claimed(backend)
+    storage.put({f"{number}": number for number in range(100)})
+    await storage.close()
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    assert claim.values == {f"{number}": encode(number) for number in range(100)}
+    assert [info.key_count for info in claim.shards] == [100]
+    storage = Storage(backend, claim)
+    storage.put("large", bytes(100_000))
+    await storage.close()
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    assert claim.values is None
+    assert sum(info.key_count for info in claim.shards) == 101
+
+
+async def test_a_lease_is_alive_while_its_key_is_there(
+    backend: RedisBackend, client: redis.Redis
+) -> None:
+    """The key that actors renew."""
+    assert not await backend.lease_alive("process-1")
+    client.set("parlour:lease:process-1", "", px=60_000)
+    assert await backend.lease_alive("process-1")
+
+
+# Shards
+
+
+async def test_all_keys_of_a_space_share_a_slot(backend: RedisBackend, client: redis.Redis) -> None:
+    """Everything that a room stores carries its name as hash tag."""
+    storage = await claimed(backend)
+    storage.put({f"{number}": number for number in range(100)})
+    storage.put_large("large", bytes(3 * 2**20))
+    await storage.close()
+    assert {key.decode().partition("}")[0] for key in client.scan_iter()} == {"parlour:{chat/lobby"}
+
+
+async def test_appended_keys_fill_their_shards(backend: RedisBackend) -> None:
+    """A log does not leave half empty shards behind, from either end."""
+    storage = await claimed(backend)
+    for number in range(2_000):
+        storage.put(f"log:{number:05}", number)
+        storage.put(f"gol:{9_999 - number:05}", number)
+        if number % 7 == 0:
+            await storage.sync()
+    await storage.close()
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    await check_layout(backend, claim, StorageLimits())
+    assert len(claim.shards) <= 4_000 / 256 + 3
+
+
+async def test_keys_in_random_order_fill_their_shards_well(backend: RedisBackend) -> None:
+    """Above half, and no shard outgrows the server's compact encoding."""
+    storage = await claimed(backend)
+    numbers = list(range(5_000))
+    random.Random(0).shuffle(numbers)
+    for count, number in enumerate(numbers):
+        storage.put(f"key:{number:05}", number)
+        if count % 100 == 0:
+            await storage.sync()
+    await storage.close()
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    await check_layout(backend, claim, StorageLimits())
+    assert 5_000 / len(claim.shards) > 128
+
+
+async def test_small_values_stay_in_the_compact_encoding(
+    backend: RedisBackend, client: redis.Redis
+) -> None:
+    """After small flushes, a very large one, and merges."""
+    storage = await claimed(backend)
+    for number in range(3_000):
+        storage.put(f"key:{number * 7919 % 3_000:05}", number)
+    await storage.sync()
+    for number in range(500):
+        storage.put(f"key:{number:05}:more", number)
+        await storage.sync()
+    for number in range(1_000, 2_900):
+        storage.delete(f"key:{number:05}")
+        if number % 50 == 0:
+            await storage.sync()
+    await storage.close()
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    await check_layout(backend, claim, StorageLimits())
+    encodings = {client.object("encoding", key) for key in shards(client)}
+    assert encodings == {b"listpack"}
+
+
+async def test_shards_split_by_bytes_too(backend: RedisBackend) -> None:
+    """Few large values are as much to read as many small ones."""
+    storage = await claimed(backend)
+    for number in range(60):
+        storage.put(f"key:{number * 37 % 60:05}", bytes(100_000))
+    await storage.close()
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    await check_layout(backend, claim, StorageLimits())
+    assert 6 <= len(claim.shards) <= 12
+
+
+async def test_emptied_shards_disappear(backend: RedisBackend, client: redis.Redis) -> None:
+    """What was deleted takes no memory, and small neighbours become one."""
+    storage = await claimed(backend)
+    names = [f"key:{number:05}" for number in range(3_000)]
+    for start in range(0, 3_000, 100):
+        storage.put(dict.fromkeys(names[start : start + 100], 1))
+        await storage.sync()
+    assert len(shards(client)) > 10
+    random.Random(0).shuffle(names)
+    for start in range(0, 2_950, 50):
+        storage.delete(names[start : start + 50])
+        await storage.sync()
+    assert len(shards(client)) <= 3
+    storage.delete(names[2_950:])
+    await storage.sync()
+    assert shards(client) == []
+    assert await storage.size() == (0, 0)
+
+
+async def test_delete_all_leaves_the_metadata_alone(
+    backend: RedisBackend, client: redis.Redis
+) -> None:
+    """Epoch and flush number must go on, or an old owner could write again."""
+    storage = await claimed(backend)
+    for number in range(2_000):
+        storage.put(f"{number}", number)
+    await storage.sync()
+    storage.delete_all()
+    await storage.sync()
+    assert list(client.scan_iter()) == [b"parlour:{chat/lobby}:m"]
+    await storage.close()
+
+
+async def test_keys_are_ordered_by_bytes_whatever_the_locale(backend: RedisBackend) -> None:
+    """A split compares bytes, not letters of some language."""
+    storage = await claimed(backend)
+    names = [f"{a}{b}{c}" for a in "aAéz" for b in "bBß_\0" for c in "0cC\uffff😀"]
+    for repeat in range(5):
+        for name in names:
+            storage.put(name * (repeat + 1), repeat)
+        await storage.sync()
+    await storage.close()
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    await check_layout(backend, claim, StorageLimits())
+    claim.values = None
+    found = await Storage(backend, claim).keys()
+    assert found == sorted({name * (r + 1) for r in range(5) for name in names}, key=str.encode)
+
+
+# Commits
+
+
+async def test_a_commit_is_applied_once(backend: RedisBackend) -> None:
+    """The same number again is answered with the index, and changes nothing."""
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    batch = Batch(SPACE, claim.epoch, 1, writes={0: ShardWrites({"a": b"1", "b": b"1"}, [])})
+    first = await backend.commit(batch)
+    batch.writes[0].deletes.append("a")
+    again = await backend.commit(batch)
+    assert (first.whole_index, again.whole_index) == (False, True)
+    assert first.shards == again.shards
+    assert await backend.read_fields(SPACE, {0: ["a", "b"]}) == {"a": b"1", "b": b"1"}
+
+
+async def test_a_late_commit_changes_nothing(backend: RedisBackend, client: redis.Redis) -> None:
+    """Of an owner that was taken over, and not even its progress."""
+    old = await backend.claim(SPACE, owner="old", address="")
+    await backend.claim(SPACE, owner="new", address="", takeover_epoch=old.epoch)
+    before = {key: client.hgetall(key) for key in client.scan_iter()}
+    late = Batch(
+        SPACE, old.epoch, 1, clear=True, writes={0: ShardWrites({"a": b"1"}, [])}, progress={"g": 1}
+    )
+    with pytest.raises(NotOwner):
+        await backend.commit(late)
+    assert {key: client.hgetall(key) for key in client.scan_iter()} == before
+
+
+# What is not ours
+
+
+async def test_foreign_bytes_name_their_key(backend: RedisBackend, client: redis.Redis) -> None:
+    """Whoever wrote them, reading them is one error, for each way to read."""
+    storage = await claimed(backend)
+    storage.put({f"{number}": number for number in range(10)})
+    await storage.close()
+    client.hset("parlour:{chat/lobby}:s:0", "5", b"\x80\x04cos\nsystem\n(S'true'\ntR.")
+    for claim_bytes_max in (65_536, -1):
+        place = RedisBackend(
+            RedisConnection(backend._connection.url),  # type: ignore[attr-defined]
+            limits=StorageLimits(claim_bytes_max=claim_bytes_max),
+        )
+        storage = await claimed(place)
+        assert await storage.get("4") == 4
+        reads: list[Callable[[Storage], Awaitable[object]]] = [
+            lambda storage: storage.get("5"),
+            lambda storage: storage.get(["4", "5"]),
+            lambda storage: storage.list(prefix="5"),
+        ]
+        for read in reads:
+            with pytest.raises(DecodeError, match="value stored at '5' cannot be decoded") as error:
+                await read(storage)
+            assert error.value.key == "5"
+        await place.close()
+
+
+async def test_a_torn_large_value_is_an_error(backend: RedisBackend, client: redis.Redis) -> None:
+    """Pieces that are missing or cut off are noticed."""
+    storage = await claimed(backend)
+    storage.put_large("value", bytes(3 * 2**20))
+    await storage.close()
+    for key in shards(client):
+        for name in client.execute_command("HKEYS", key):
+            if name.endswith(b"01"):
+                client.hset(key, name, b"short")
+    storage = await claimed(backend)
+    with pytest.raises(DecodeError, match="its pieces are"):
+        await storage.get_large("value")
+    await storage.close()
