@@ -4,6 +4,7 @@ calls. A hook that raises is logged with party, room and hook; clients never see
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import messages
 from .connection import Connection
 from .frames import Kind, pack, pack_parts, unpack_parts
-from .http import Request, Response, as_response
+from .http import Request, Response, as_response, header_pairs
 from .mailbox import Event
 from .room import Room
 
@@ -25,10 +26,30 @@ log = logging.getLogger(__name__)
 CLOSE_INTERNAL_ERROR = 1011  # RFC 6455 section 7.4.1
 
 
+class HookCancelled(Exception):
+    """A hook ended in a CancelledError although nobody cancelled it: what it awaited was."""
+
+
 async def call_hook(hook: Callable[..., Any], *args: object) -> Any:
-    """Call a hook that may be `def` or `async def`."""
-    result = hook(*args)
-    return await result if inspect.isawaitable(result) else result
+    """Call a hook that may be `def` or `async def`.
+
+    Raises:
+        Exception: What the hook raised, or HookCancelled.
+        CancelledError: If the task that calls it was cancelled.
+    """
+    try:
+        result = hook(*args)
+        return await result if inspect.isawaitable(result) else result
+    except asyncio.CancelledError as error:
+        if being_cancelled():
+            raise
+        raise HookCancelled("something that the hook awaited was cancelled") from error
+
+
+def being_cancelled() -> bool:
+    """Whether a CancelledError is meant for this task, and not the end of what it awaited."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def handle_event(live: LiveRoom, room: Room, event: Event) -> None:
@@ -58,6 +79,10 @@ async def _message(live: LiveRoom, room: Room, event: Event, message: str | byte
         result = room.on_message(connection, message)
         if result is not None and inspect.isawaitable(result):
             await result
+    except asyncio.CancelledError:
+        if being_cancelled():
+            raise
+        _log_raised(live, "on_message")
     except Exception:
         _log_raised(live, "on_message")
 
@@ -95,11 +120,22 @@ async def _request(live: LiveRoom, room: Room, event: Event) -> None:
     head = messages.decode(head_data, messages.RequestHead)
     request = Request(head.method, head.url, head.path, head.headers, body)
     try:
-        response = as_response(await call_hook(room.on_request, request))
+        _respond(live, event, as_response(await call_hook(room.on_request, request)))
     except Exception:
         _log_raised(live, "on_request")
-        response = Response("the room failed to answer this request\n", 500)
-    _respond(live, event, response)
+        _respond(live, event, Response("the room failed to answer this request\n", 500))
+
+
+def tell_handled(live: LiveRoom, event: Event) -> None:
+    """Tell a client what a process that died had no time to: its event is handled and durable."""
+    if event.kind == Kind.REQUEST:
+        _respond(live, event, Response("the request was handled, its answer was lost\n", 500))
+    elif event.kind == Kind.CONNECT:
+        record = messages.decode(event.payload, messages.ConnectionRecord)
+        connection = Connection(live, event.attachment, record, accepted=False)
+        event.attachment.connections[event.number] = connection
+        connection.take()
+        connection.accept()
 
 
 def tell_timeout(live: LiveRoom, event: Event) -> None:
@@ -114,9 +150,7 @@ def tell_timeout(live: LiveRoom, event: Event) -> None:
 
 
 def _respond(live: LiveRoom, event: Event, response: Response) -> None:
-    head = messages.ResponseHead(
-        response.status, [(str(name), value) for name, value in response.headers.items()]
-    )
+    head = messages.ResponseHead(response.status, header_pairs(response.headers))
     payload = pack_parts(messages.encode(head), response.body)
     frame = pack(Kind.RESPONSE, event.attachment.channel, event.number, 0, payload)
     live.output.send(event.attachment.link, frame)

@@ -21,7 +21,7 @@ from .connection import Connection
 from .frames import Kind
 from .gates import OutputGate
 from .handling import Handling
-from .hooks import call_hook
+from .hooks import call_hook, tell_handled
 from .lifecycle import State, Step, next_state
 from .link import Link
 from .mailbox import Event, Mailbox
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 EVENTS_PER_REPORT_MAX = 32  # handled before the gateways are told, when more wait
 STOP_TIMEOUT_S = 10.0  # for on_stop
+RELEASE_TIMEOUT_S = 1.0  # for a room that broke to give its claim back
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class LiveRoom:
         self._handling: Handling | None = None  # from on_start on
         self._leave_reason: str | None = None
         self._task: asyncio.Task[None] | None = None
+        self._begun = False  # the task has
 
     def __repr__(self) -> str:
         return f"<LiveRoom {self.key} {self.state.value}, {len(self._mailbox)} queued>"
@@ -117,6 +119,7 @@ class LiveRoom:
         """A gateway is gone: its connections are lost."""
         lost = messages.encode(messages.Closed(1006, "the gateway was lost", False))
         for attachment in self.attachments.remove(link):
+            self._mailbox.drop(attachment)
             for number in list(attachment.connections):
                 self._mailbox.put(Event(Kind.CLOSED, attachment, number, 0, lost))
 
@@ -137,8 +140,10 @@ class LiveRoom:
         self.alarms.stop()
         if self._handling is not None:
             self.output.shut()
+            self.storage.abandon()
             self._handling.cancel()
-        if self._task is not None:
+        # A task that is cancelled before its first step never takes one, and never clears up.
+        if self._begun and self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
 
     def wake_up(self) -> None:
@@ -158,10 +163,12 @@ class LiveRoom:
     # The task
 
     async def _run(self) -> None:
+        self._begun = True
         try:
-            handling = await self._wake()
+            handling = await self._wake() if self.state is State.WAKING else None
             if handling is not None:
                 await self._handle_events(handling)
+            if self.state is State.LIVE and handling is not None:
                 await self._drain(handling)
         except asyncio.CancelledError:
             if self.state is not State.BROKEN:
@@ -171,7 +178,7 @@ class LiveRoom:
             self.break_off(f"{type(error).__name__}: {error}")
         finally:
             if self.state is State.BROKEN:
-                self._clear()
+                await self._clear()
             self._around.on_absent(self)
 
     async def _wake(self) -> Handling | None:
@@ -239,7 +246,8 @@ class LiveRoom:
 
     async def _handle_events(self, handling: Handling) -> None:
         since_report = 0
-        while self._leave_reason is None:
+        # The state, for a hook that swallowed its cancellation: its room is broken all the same.
+        while self._leave_reason is None and self.state is State.LIVE:
             event = self._mailbox.take()
             if event is None:
                 self.attachments.tell_done()
@@ -257,6 +265,7 @@ class LiveRoom:
         attachment = event.attachment
         if event.sequence and event.sequence <= attachment.finished:
             attachment.reported = 0  # its writes are durable already; say so again
+            tell_handled(self, event)
             return
         self.last_event_s = self._around.clock()
         if self._options.interleave and event.sequence > attachment.careful_until:
@@ -304,9 +313,14 @@ class LiveRoom:
         self._step(Step.START_FAILED)
         self.attachments.tell_refused(refused)
 
-    def _clear(self) -> None:
-        if self._handling is not None:
-            self.storage.abandon()
+    async def _clear(self) -> None:
+        if self._epoch:
+            # This process may live on, and its lease with it: nobody could take the room over.
+            try:
+                async with asyncio.timeout(RELEASE_TIMEOUT_S):
+                    await self._around.backend.release(self.key.space, epoch=self._epoch)
+            except (StorageError, TimeoutError) as error:
+                log.warning("the claim of room %s is left to its lease: %r", self.key, error)
         self._step(Step.CLEARED)
         self.attachments.tell_gone(b"broken")
 
