@@ -102,7 +102,9 @@ class Attachments:
 
     def set_auto_response(self, request: str | None, response: str) -> None:
         """Keep the pair and tell the gateways; see `Room.set_auto_response`."""
-        for text in (request or "", response):
+        for text in ("" if request is None else request, response):
+            if not isinstance(text, str):
+                raise TypeError(f"{text!r} was given; an automatic response is str on str")
             if len(text.encode()) > AUTO_RESPONSE_BYTES_MAX:
                 raise ValueError(
                     f"an automatic response of {len(text.encode())} bytes was given, each text "

@@ -20,7 +20,8 @@ FRAME_BYTES_MAX = 80 * 1024 * 1024  # above any message or body limit that setti
 _HEAD = struct.Struct("<IBIIQ")
 _HEAD_BYTES = _HEAD.size
 _LENGTH_BYTES = 4
-_COUNT = struct.Struct("<H")
+PAYLOAD_BYTES_MAX = FRAME_BYTES_MAX + _LENGTH_BYTES - _HEAD_BYTES
+_COUNT = struct.Struct("<I")
 _CLOSE_CODE = struct.Struct("<H")
 
 FrameHandler = Callable[[int, int, int, int, bytes], None]
@@ -62,13 +63,21 @@ class Kind(enum.IntEnum):
 
 
 class FrameError(Exception):
-    """Bytes on a link that are not a frame; the link is closed."""
+    """Bytes that are not a frame, or can be none; a link that they arrive on is closed."""
 
 
 def pack(
     kind: int, channel: int = 0, number: int = 0, sequence: int = 0, payload: bytes = b""
 ) -> bytes:
-    """One frame as bytes."""
+    """One frame as bytes.
+
+    Raises:
+        FrameError: If the payload is larger than a frame can have.
+    """
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        raise FrameError(
+            f"a payload of {len(payload)} bytes was given, the most is {PAYLOAD_BYTES_MAX}"
+        )
     return (
         _HEAD.pack(_HEAD_BYTES - _LENGTH_BYTES + len(payload), kind, channel, number, sequence)
         + payload
@@ -78,7 +87,7 @@ def pack(
 def pack_broadcast(without: Iterable[int], data: bytes) -> bytes:
     """Payload of a broadcast: the connections left out, then the message."""
     numbers = tuple(without)
-    return struct.pack(f"<H{len(numbers)}I", len(numbers), *numbers) + data
+    return struct.pack(f"<I{len(numbers)}I", len(numbers), *numbers) + data
 
 
 def unpack_broadcast(payload: bytes) -> tuple[tuple[int, ...], bytes]:
