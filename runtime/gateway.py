@@ -99,6 +99,7 @@ class Gateway:
             raise BadHandshake(400, str(error)) from error
         except LookupError as error:
             raise BadHandshake(404, str(error.args[0])) from error
+        client_id = connection_id(query)
         if address is None:
             raise BadHandshake(404, "there is no room at this path; rooms are at /party/<room>")
         route = self._router.route(address.key)
@@ -109,7 +110,7 @@ class Gateway:
         self._sockets[number] = (socket, route)
         record = ConnectionRecord(
             number,
-            connection_id(query),
+            client_id,
             f"ws://{upgrade.host}{upgrade.path}",
             upgrade.headers,
         )
@@ -129,6 +130,8 @@ class Gateway:
         """A client is gone."""
         _, route = self._sockets.pop(socket.number)
         route.sockets.pop(socket.number, None)
+        if route.record(socket.number) is None:
+            return  # its CONNECT was given up: no room has met it
         closed = messages.encode(Closed(code, reason, was_clean))
         self._router.send(route, Kind.CLOSED, socket.number, closed)
 

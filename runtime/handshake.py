@@ -50,6 +50,8 @@ def check_upgrade(
         raise BadHandshake(400, "a WebSocket is opened by GET in HTTP/1.1")
     # Firefox sends `Connection: keep-alive, Upgrade`: the header is a list.
     tokens = [t.strip().lower() for v in headers.getall("connection", ()) for t in v.split(",")]
+    if "host" not in headers:
+        raise BadHandshake(400, "the header `Host` is missing")
     if "upgrade" not in tokens:
         raise BadHandshake(400, "the header `Connection: Upgrade` is missing")
     if headers.get("sec-websocket-version") != VERSION:
@@ -61,7 +63,7 @@ def check_upgrade(
         valid = False
     if not valid:
         raise BadHandshake(400, "Sec-WebSocket-Key must be 16 bytes in base64")
-    if int(headers.get("content-length", "0") or "0") or "transfer-encoding" in headers:
+    if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
         raise BadHandshake(400, "a request for a WebSocket has no body")
     return Upgrade(
         path, headers.get("host", ""), [(str(n), v) for n, v in headers.items()], key.encode()

@@ -58,6 +58,7 @@ class Route:
         self.sockets: dict[int, Socket] = {}  # those the room has taken: broadcasts go to them
         self.pending: deque[PendingEvent] = deque()
         self.failures = 0  # in a row, for the backoff
+        self.give_up_s: float | None = None  # when what waits is failed; None while the room lives
         self.careful_until = 0
         self.auto_response: tuple[bytes, bytes] | None = None  # text, and the frame that answers
         self._pending_bytes = 0
@@ -122,10 +123,7 @@ class Route:
         pending = self.pending
         while pending and pending[0].sequence <= sequence:
             self._forget(pending.popleft())
-        if self._paused and not self.crowded:
-            for socket in self._paused:
-                socket.resume()
-            self._paused.clear()
+        self._let_read()
         self.failures = 0
 
     def give_up_first(self) -> PendingEvent | None:
@@ -134,13 +132,26 @@ class Route:
             return None
         event = self.pending.popleft()
         self._forget(event)
+        if event.kind == Kind.CONNECT:
+            # No room has met this client, so none shall hear of it.
+            self._forget_connection(event.number)
+        self._let_read()
         return event
 
     def _forget(self, event: PendingEvent) -> None:
         self._pending_bytes -= len(event.payload)
         if event.kind == Kind.CLOSED:
-            self._records.pop(event.number, None)
-            self._connect_sequences.pop(event.number, None)
+            self._forget_connection(event.number)
+
+    def _forget_connection(self, number: int) -> None:
+        self._records.pop(number, None)
+        self._connect_sequences.pop(number, None)
+
+    def _let_read(self) -> None:
+        if self._paused and not self.crowded:
+            for socket in self._paused:
+                socket.resume()
+            self._paused.clear()
 
     # Attaching
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ..actors import messages
-from ..actors.frames import Kind, pack
+from ..actors.frames import GONE_LOST, Kind, pack
 from ..actors.link import Link, connect
 from ..actors.messages import Attach, ConnectionRecord, Hello, Refused, RoomKey
 from .manager_client import CannotPlace, ManagerClient
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 WAKE_PATIENCE_S = 30.0  # after it the events that wait for a room are failed
 BACKOFF_MIN_S, BACKOFF_MAX_S = 0.05, 2.0
+DOUBLINGS_MAX = 16  # an outage of an hour counts thousands of failures
+CANNOT_WAKE = "the room cannot be woken now"
 
 
 class RoomListener(Protocol):
@@ -94,7 +96,8 @@ class Router:
         task.add_done_callback(self._tasks.discard)
 
     async def _place(self, route: Route) -> None:
-        give_up_s = self._clock() + WAKE_PATIENCE_S
+        if route.give_up_s is None:
+            route.give_up_s = self._clock() + WAKE_PATIENCE_S
         await self._back_off(route.failures)
         while True:
             try:
@@ -102,9 +105,9 @@ class Router:
                 link = await self._link(address)
             except (CannotPlace, OSError, TimeoutError) as error:
                 route.failures += 1
-                if self._clock() > give_up_s:
+                if self._clock() > route.give_up_s:
                     route.placing = False
-                    self._fail_all(route, "the room cannot be woken now", try_again=True)
+                    self._fail_all(route, CANNOT_WAKE, try_again=True)
                     return
                 log.info("room %s cannot be woken yet: %s", route.key, error)
                 await self._back_off(route.failures)
@@ -114,7 +117,8 @@ class Router:
 
     async def _back_off(self, failures: int) -> None:
         if failures:
-            delay_s = min(BACKOFF_MIN_S * 2 ** (failures - 1), BACKOFF_MAX_S)
+            doublings = min(failures - 1, DOUBLINGS_MAX)
+            delay_s = min(BACKOFF_MIN_S * 2**doublings, BACKOFF_MAX_S)
             await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
 
     async def _link(self, address: str) -> Link:
@@ -134,14 +138,17 @@ class Router:
     def _attach(self, route: Route, link: Link) -> None:
         channel = next(self._channels)
         connections = route.attach(link, channel)
-        self._by_channel[channel] = route
         if link.lost:
             self._room_lost(route)
             return
+        self._by_channel[channel] = route
         attach = Attach(route.key, connections, route.careful_until)
         link.write(pack(Kind.ATTACH, channel, payload=messages.encode(attach)))
         for event in route.pending:
-            link.write(pack(event.kind, channel, event.number, event.sequence, event.payload))
+            payload = event.payload
+            if event.kind == Kind.CONNECT and (record := route.record(event.number)) is not None:
+                payload = messages.encode(record)  # as an earlier on_connect may have left it
+            link.write(pack(event.kind, channel, event.number, event.sequence, payload))
 
     # Frames from rooms
 
@@ -154,19 +161,23 @@ class Router:
         if kind == Kind.DONE:
             route.done(sequence)
         elif kind == Kind.GONE:
-            self._on_gone(route, broken=bool(payload))
+            self._on_gone(route, payload)
         elif kind == Kind.REFUSED:
             self._on_refused(route, messages.decode(payload, Refused))
-        elif kind != Kind.READY:
+        elif kind == Kind.READY:
+            route.give_up_s = None
+        else:
             self._listener.on_room_frame(route, kind, number, payload)
 
-    def _on_gone(self, route: Route, *, broken: bool) -> None:
+    def _on_gone(self, route: Route, how: bytes) -> None:
         del self._by_channel[route.channel]
-        if broken:
+        if how not in (b"", GONE_LOST):
             self._room_lost(route)
-        else:
-            route.detach()
-            self._after_detach(route)
+            return
+        route.detach()
+        if how == GONE_LOST:
+            route.failures += 1
+        self._after_detach(route)
 
     def _on_refused(self, route: Route, refused: Refused) -> None:
         del self._by_channel[route.channel]
@@ -200,15 +211,19 @@ class Router:
         self._after_detach(route)
 
     def _after_detach(self, route: Route) -> None:
-        if route.pending:
-            self._start_placing(route)
-        else:
+        if not route.pending:
+            route.give_up_s = None
             self.forget_if_unused(route)
+        elif route.give_up_s is not None and self._clock() > route.give_up_s:
+            self._fail_all(route, CANNOT_WAKE, try_again=True)
+        else:
+            self._start_placing(route)
 
     def _fail_all(self, route: Route, why: str, *, try_again: bool) -> None:
         log.warning("room %s: %d events given up: %s", route.key, len(route.pending), why)
         while (event := route.give_up_first()) is not None:
             self._listener.on_event_failed(route, event, why, try_again=try_again)
+        route.give_up_s = None
         self.forget_if_unused(route)
 
     def forget_if_unused(self, route: Route) -> None:
