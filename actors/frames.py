@@ -62,6 +62,9 @@ class Kind(enum.IntEnum):
     EXIT = 44  # manager to room actor: leave every room in good order, then end the process
 
 
+GONE_LOST = b"lost"  # payload of GONE: no event is to blame; b"broken": one may be; b"": in order
+
+
 class FrameError(Exception):
     """Bytes that are not a frame, or can be none; a link that they arrive on is closed."""
 

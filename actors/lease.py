@@ -3,8 +3,9 @@
 A thread of its own renews it, so that a handler which blocks the event loop does not lose its
 rooms. The deadline is counted from before the renewal was sent: when it has passed, others may
 already have taken the rooms over, and nothing may leave this process. A lease that ran out is
-not revived: it stays invalid until `start_over`, which the owner calls once it has dropped
-everything that it held under the old one.
+not revived: the process goes on under another name (`start_over`), once it has dropped all that
+it held under the old one. So what was claimed under the old name, a claim that is still on its
+way to the server included, is free for everybody as soon as the old lease has run out.
 """
 
 from __future__ import annotations
@@ -34,12 +35,20 @@ def lease_clock() -> float:
 
 
 class Lease:
-    """The lease of the process `owner`. `on_lost` is called in the renewing thread, once a loss."""
+    """The lease of the process `process_id`. `on_lost` is called in the thread that renews it.
 
-    def __init__(self, url: str, owner: str, address: str, on_lost: Callable[[], None]) -> None:
+    Attributes:
+        owner: The name under which the process claims rooms: its id, and after a loss another.
+    """
+
+    def __init__(
+        self, url: str, process_id: str, address: str, on_lost: Callable[[], None]
+    ) -> None:
+        self.owner = process_id
+        self._process_id = process_id
+        self._losses = 0
         self._deadline_s = 0.0
         self._lost = False
-        self._key = lease_key(owner)
         self._address = address
         self._on_lost = on_lost
         self._redis = redis.Redis.from_url(
@@ -50,7 +59,7 @@ class Lease:
 
     def __repr__(self) -> str:
         left_s = self._deadline_s - lease_clock()
-        return f"<Lease {self._key}, {'lost' if self._lost else f'{left_s:.1f} s left'}>"
+        return f"<Lease {self.owner}, {'lost' if self._lost else f'{left_s:.1f} s left'}>"
 
     @property
     def valid(self) -> bool:
@@ -66,8 +75,20 @@ class Lease:
         self._renew()
         self._thread.start()
 
+    def lose(self) -> None:
+        """Count it as lost: something was held back because of it, and is gone for good."""
+        self._lost = True
+
     def start_over(self) -> None:
-        """Everything held under the lost lease has been dropped: the next one counts."""
+        """Take a new lease: everything held under the lost one has been dropped.
+
+        Raises:
+            redis.RedisError: If the server cannot be reached; the lease stays lost.
+        """
+        self._losses += 1
+        self.owner = f"{self._process_id}.{self._losses}"
+        self._deadline_s = 0.0
+        self._renew()
         self._lost = False
 
     def stop(self) -> None:
@@ -76,7 +97,7 @@ class Lease:
         self._thread.join(2 * COMMAND_TIMEOUT_S)
         self._deadline_s = 0.0
         try:
-            self._redis.delete(self._key)
+            self._redis.delete(lease_key(self.owner))
         except redis.RedisError as error:
             log.info("the lease was left to run out: %s", error)
         self._redis.close()
@@ -88,6 +109,8 @@ class Lease:
                 # learns it here, and must not go on as if nothing had happened.
                 self._lost = True
                 self._on_lost()
+            if self._lost:
+                continue
             try:
                 self._renew()
             except redis.RedisError as error:
@@ -95,7 +118,7 @@ class Lease:
 
     def _renew(self) -> None:
         asked_s = lease_clock()
-        self._redis.set(self._key, self._address, px=round(LEASE_S * 1000))
+        self._redis.set(lease_key(self.owner), self._address, px=round(LEASE_S * 1000))
         if not self._lost and self._deadline_s and asked_s >= self._deadline_s:
             return  # it ran out while the server was asked: the next round says so
         self._deadline_s = asked_s + LEASE_S

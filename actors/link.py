@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 from .frames import FrameError, FrameReader, Kind, pack
@@ -48,6 +48,7 @@ class Link(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._outgoing: list[bytes] = []
         self._drained: asyncio.Future[None] | None = None
+        self._ending = False  # the last word is said
 
     def __repr__(self) -> str:
         peer = f"{self.peer.role} {self.peer.id}" if self.peer else "not introduced"
@@ -69,7 +70,7 @@ class Link(asyncio.Protocol):
             return
         data = outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
         outgoing.clear()
-        if self.lost or self._transport is None:
+        if self.lost or self._ending or self._transport is None:
             return
         if self._may_leave is not None and not self._may_leave():
             self.abort()
@@ -89,10 +90,18 @@ class Link(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    def abort(self) -> None:
-        """End the link at once; what was not sent is dropped."""
+    def farewell(self, frames: Iterable[bytes]) -> None:
+        """Drop what was not sent, say only this, whether anything may leave or not, and end."""
         self._outgoing.clear()
-        if self._transport is not None:
+        if self._transport is not None and not self.lost and not self._ending:
+            self._ending = True
+            self._transport.write(b"".join(frames))
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End the link at once; what was not sent is dropped, but for a farewell."""
+        self._outgoing.clear()
+        if self._transport is not None and not self._ending:
             self._transport.abort()
 
     # asyncio.Protocol

@@ -129,6 +129,7 @@ class Report(msgspec.Struct):
 
     rooms: list[RoomReport]
     memory_bytes: int
+    owner: str  # the name of its lease
 
 
 class Leave(msgspec.Struct):

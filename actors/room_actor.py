@@ -12,13 +12,15 @@ import logging
 import os
 import time
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from redis.exceptions import RedisError
 
 from ..storage import Backend
 from ..storage.opening import open_backend
 from . import messages
-from .frames import Kind, pack
-from .lease import Lease
+from .frames import GONE_LOST, Kind, pack
+from .lease import RENEWAL_S, Lease
 from .link import Link, connect, listen
 from .live_room import LiveRoom, Surroundings
 from .mailbox import MailboxFull
@@ -67,6 +69,7 @@ class RoomActor:
         self._reporter: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._lease_is_lost = False
 
     def __repr__(self) -> str:
         return f"<RoomActor {self.settings.id}, {len(self._rooms)} rooms>"
@@ -143,6 +146,10 @@ class RoomActor:
     def _attach(self, link: Link, channel: int, attach: Attach) -> None:
         room = self._rooms.get(attach.key)
         if room is None:
+            if self._lease_is_lost:
+                refused = Refused("held", "this room actor has lost its lease")
+                link.farewell([pack(Kind.REFUSED, channel, payload=messages.encode(refused))])
+                return
             if self._stopping:
                 self._refuse(link, channel, Refused("held", "this room actor is ending"))
                 return
@@ -176,20 +183,39 @@ class RoomActor:
         self._report()
 
     def _may_leave(self) -> bool:
-        return self._lease.valid
+        if self._lease.valid:
+            return True
+        self._lease_lost()
+        return False
 
     def _lease_lost(self) -> None:
+        if self._lease_is_lost:
+            return
+        self._lease_is_lost = True
+        self._lease.lose()
         for room in list(self._rooms.values()):
             room.break_off("the lease of its process ran out")
         for link in list(self._links):
-            link.abort()
+            # That a room is not here any more is true with or without a lease; and a gateway that
+            # only saw its link end would blame an event for the end of the process.
+            channels = [channel for of_link, channel in self._channels if of_link is link]
+            link.farewell(pack(Kind.GONE, channel, payload=GONE_LOST) for channel in channels)
         self._spawn(self._start_over())
 
     async def _start_over(self) -> None:
         # Only when no room of the old lease is left may the process speak again.
         while self._rooms:
             await asyncio.wait([asyncio.ensure_future(r.ended()) for r in self._rooms.values()])
-        self._lease.start_over()
+        while not self._stopping:
+            try:
+                await asyncio.to_thread(self._lease.start_over)
+            except RedisError as error:
+                log.warning("no new lease can be had yet: %s", error)
+                await asyncio.sleep(RENEWAL_S)
+            else:
+                self._around = replace(self._around, owner=self._lease.owner)
+                self._lease_is_lost = False
+                return
 
     # The manager
 
@@ -257,7 +283,7 @@ class RoomActor:
             )
             for room in self._rooms.values()
         ]
-        report = Report(rooms, resident_bytes())
+        report = Report(rooms, resident_bytes(), self._lease.owner)
         self._manager.write(pack(Kind.REPORT, payload=messages.encode(report)))
 
 

@@ -39,18 +39,18 @@ class Undertaker:
         except (AttributeError, OSError):  # not Linux, or gone already: the lease will tell
             log.debug("process %d cannot be watched", pid)
 
-    def bury(self, actor_id: str, keys: Iterable[RoomKey]) -> None:
-        """A room actor is gone or going: clear its lease as soon as its process has ended."""
-        task = asyncio.get_running_loop().create_task(self._bury(actor_id))
+    def bury(self, actor_id: str, owner: str, keys: Iterable[RoomKey]) -> None:
+        """A room actor is gone or going: clear its lease, `owner`, once its process has ended."""
+        task = asyncio.get_running_loop().create_task(self._bury(actor_id, owner))
         for key in keys:
             self._burials[key] = task
         task.add_done_callback(self._forget)
 
-    async def is_lease_gone(self, actor_id: str) -> bool:
+    async def is_lease_gone(self, owner: str) -> bool:
         """Whether a room actor has failed to renew its lease; False if the server cannot tell."""
         try:
             async with redis.asyncio.Redis.from_url(self._redis_url) as client:
-                return not await client.exists(lease_key(actor_id))
+                return not await client.exists(lease_key(owner))
         except RedisError:
             return False
 
@@ -71,7 +71,7 @@ class Undertaker:
         if task is not None:
             await asyncio.wait([task])
 
-    async def _bury(self, actor_id: str) -> None:
+    async def _bury(self, actor_id: str, owner: str) -> None:
         handle = self._handles.pop(actor_id, None)
         if handle is None:
             return
@@ -79,7 +79,7 @@ class Undertaker:
             async with asyncio.timeout(LEASE_S):
                 await readable(handle)
             async with redis.asyncio.Redis.from_url(self._redis_url) as client:
-                await client.delete(lease_key(actor_id))
+                await client.delete(lease_key(owner))
         except (TimeoutError, RedisError) as error:
             log.warning("the lease of room actor %s is left to run out: %r", actor_id, error)
         finally:

@@ -174,6 +174,7 @@ class HibernationManager:
             record = self._record_of(link)
             if record is not None:
                 report = messages.decode(payload, Report)
+                record.owner = report.owner
                 self.pool.report(record, report.rooms, report.memory_bytes, time.monotonic())
                 self._serve_waiting()
 
@@ -187,7 +188,7 @@ class HibernationManager:
         if record.state is not ActorState.ENDING:
             log.warning("room actor %s is gone, it had %d rooms", record.id, len(keys))
             self._starter.kill(record.id)
-        self._undertaker.bury(record.id, keys)
+        self._undertaker.bury(record.id, record.owner, keys)
         self._fill()
 
     def _record_of(self, link: Link) -> ActorRecord | None:
@@ -278,7 +279,7 @@ class HibernationManager:
 
     async def _end_if_stopped(self, record: ActorRecord) -> None:
         """A busy room actor does not report but keeps its lease; a stopped one loses it."""
-        if await self._undertaker.is_lease_gone(record.id):
+        if record.owner and await self._undertaker.is_lease_gone(record.owner):
             log.warning("room actor %s has lost its lease and is ended", record.id)
             self._undertaker.kill(record.id)
 

@@ -44,6 +44,7 @@ class ActorRecord:
     empty_bytes: int = 0  # its memory when it was a fresh standby
     memory_bytes: int = 0
     reported_s: float = 0.0
+    owner: str = ""  # the name of its lease, from the first report on
     rooms: dict[RoomKey, RoomReport] = field(default_factory=dict)
     assigned: dict[RoomKey, float] = field(default_factory=dict)  # -> when, until it is reported
 

@@ -36,7 +36,7 @@ EVERY_MESSAGE: list[msgspec.Struct] = [
     ResponseHead(200, [("content-type", "text/plain"), ("set-cookie", "a"), ("set-cookie", "b")]),
     Placed("/run/r1.sock"),
     Placed(error="none is free"),
-    Report([RoomReport(KEY, "idle", 1.5, 2, 0.5)], 1 << 40),
+    Report([RoomReport(KEY, "idle", 1.5, 2, 0.5)], 1 << 40, "me"),
     Leave(KEY, "hibernate"),
 ]
 
