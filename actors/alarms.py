@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from datetime import datetime
@@ -43,14 +42,17 @@ class RoomAlarms:
         key: RoomKey,
         put_event: Callable[[Event], None],
         is_careful: Callable[[], bool],
+        clock: Callable[[], float],
     ) -> None:
         """`put_event` brings an event into the room's mailbox.
 
-        `is_careful` tells whether events are being handled of which one has killed a process.
+        `is_careful` tells whether events are being handled of which one has killed a process,
+        `clock` the seconds since the epoch.
         """
         self._key = key
         self._put_event = put_event
         self._is_careful = is_careful
+        self._clock = clock
         self._storage: Storage
         self._is_live = False
         self._in_hand = False
@@ -69,7 +71,7 @@ class RoomAlarms:
             raise InvalidSchedule(name, "give either at=, to fire once, or cron=")
         schedules.check_room(name, self._storage.named_alarms())
         if cron is not None:
-            alarm = schedules.recurring(name, cron, _now_ms())
+            alarm = schedules.recurring(name, cron, self._now_ms())
         elif at is not None:
             alarm = schedules.once(name, at)
         self._storage.change_alarm(kept, alarm)
@@ -116,7 +118,7 @@ class RoomAlarms:
         alarms = self._storage.named_alarms()
         if alarms:
             # One more, as an alarm is due in the millisecond after its own.
-            wait_ms = min(alarm.due_ms for alarm in alarms.values()) + 1 - time.time() * 1000
+            wait_ms = min(alarm.due_ms for alarm in alarms.values()) + 1 - self._clock() * 1000
             self._call_in(max(0.0, min(wait_ms / 1000, TIMER_S_MAX)))
 
     async def run_due(self, event: Event, on_alarm: OnAlarm | None) -> None:
@@ -130,7 +132,7 @@ class RoomAlarms:
         if self._in_hand:
             return
         alarms = self._storage.named_alarms()
-        first = schedules.due(alarms, _now_ms())
+        first = schedules.due(alarms, self._now_ms())
         if first is None:
             if event.sequence:
                 self._storage.show_alarm()  # the index told a gateway otherwise
@@ -140,7 +142,7 @@ class RoomAlarms:
             log.error("%s: %r is due and dropped: the class has no on_alarm", self, first)
             self._storage.delete_named_alarm(first)
             return
-        run, changes = schedules.begin(alarms, first, _now_ms(), random.random())
+        run, changes = schedules.begin(alarms, first, self._now_ms(), random.random())
         self._in_hand = True
         try:
             self._write(changes, confirm=False)
@@ -166,7 +168,7 @@ class RoomAlarms:
     def _failed(self, run: Run) -> str:
         try:
             alarms = self._storage.named_alarms()
-            what, changes = schedules.fail(run, alarms, _now_ms(), random.random())
+            what, changes = schedules.fail(run, alarms, self._now_ms(), random.random())
             self._write(changes, confirm=True)
         except StorageError:
             return "the room starts over, and will run it again"
@@ -190,11 +192,10 @@ class RoomAlarms:
         if self._is_careful():
             # An alarm that kills the process must not be taken for one of those events.
             self._call_in(CAREFUL_PAUSE_S)
-        elif schedules.due(self._storage.named_alarms(), _now_ms()) is not None:
+        elif schedules.due(self._storage.named_alarms(), self._now_ms()) is not None:
             self._put_event(Event(Kind.ALARM, self._own, 0, 0, b""))
         else:
             self.set_timer()
 
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -45,6 +46,7 @@ class Surroundings:
     address: str
     clock: Callable[[], float]
     on_absent: Callable[[LiveRoom], None]
+    wall_clock: Callable[[], float] = time.time  # the time of day, for alarms
 
 
 class LiveRoom:
@@ -63,7 +65,9 @@ class LiveRoom:
         self._options = options
         self._around = around
         self._mailbox = Mailbox()
-        self.alarms = RoomAlarms(key, self._mailbox.put, self.attachments.are_careful)
+        self.alarms = RoomAlarms(
+            key, self._mailbox.put, self.attachments.are_careful, around.wall_clock
+        )
         self._epoch = 0
         self._room: Room
         self._handling: Handling | None = None  # from on_start on

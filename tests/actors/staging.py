@@ -142,6 +142,9 @@ class Gateway:
     def close(self, number: int, code: int = 1000) -> int:
         return self.send(Kind.CLOSED, number, messages.encode(Closed(code, "bye", True)))
 
+    def alarm(self) -> int:
+        return self.send(Kind.ALARM, 0, b"")
+
     def request(
         self, number: int, method: str = "GET", body: bytes = b"", sequence: int | None = None
     ) -> int:
@@ -175,6 +178,7 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         self.backend = SlowBackend()
         self.now_s = 100.0
+        self.wall_s = 1_900_000_000.0
         self.room: LiveRoom
         self.absent: list[LiveRoom] = []
         self._folder = folder
@@ -185,7 +189,12 @@ class Stage:
     def start(self, room_class: type[Room], owner: str = "r1") -> LiveRoom:
         """Start a room; gateways that attach from now on attach to it."""
         around = Surroundings(
-            self.backend, owner, f"/run/{owner}.sock", lambda: self.now_s, self.absent.append
+            self.backend,
+            owner,
+            f"/run/{owner}.sock",
+            lambda: self.now_s,
+            self.absent.append,
+            lambda: self.wall_s,
         )
         self.room = LiveRoom(KEY, room_class, options_of(room_class), around)
         self._rooms.append(self.room)
