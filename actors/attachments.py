@@ -137,6 +137,11 @@ class Attachments:
         """The room has left."""
         self._tell_at_once(Kind.GONE, how)
 
+    def flush(self) -> None:
+        """Send now what waits for the end of this turn of the event loop."""
+        for link, _ in self._attachments:
+            link.flush()
+
     def finished_events(self) -> dict[str, int]:
         """Gateway id -> the last event handled; recorded with each flush."""
         return {a.gateway_id: a.finished for a in self._attachments.values() if a.finished}

@@ -255,6 +255,9 @@ class LiveRoom:
             event = self._mailbox.take()
             if event is None:
                 self.attachments.tell_done()
+                if self._options.rooms_per_actor == 1:
+                    # Nobody else will write in this turn of the loop: do not wait for its end.
+                    self.attachments.flush()
                 since_report = 0
                 await self._mailbox.wait()
                 continue
