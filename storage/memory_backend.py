@@ -96,7 +96,7 @@ class MemoryBackend:
         kept = self._spaces.setdefault(batch.space, _Space())
         if kept.epoch != batch.epoch:
             raise NotOwner(batch.space, batch.epoch, kept.epoch)
-        if kept.flush_number == batch.flush_number:
+        if kept.flush_number >= batch.flush_number:
             committed = Committed(
                 batch.flush_number, kept.index(), [], kept.next_shard, True, kept.alarm_at_ms()
             )

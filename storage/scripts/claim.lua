@@ -3,9 +3,13 @@
 -- KEYS  1 metadata   2 index
 -- ARGV  1 owner   2 address   3 takeover epoch, or ''   4 bring all values up to this many bytes
 --
--- Metadata fields: e epoch, o owner, a address, f last flush, t ms of the first alarm, t:<name> an
--- alarm: its ms and a note, n next shard, p:<gateway> progress. Index: shard -> count and bytes (big-endian 32 bits each), first key.
--- Shards: the metadata's name with its last letter replaced by s:<shard>.
+-- Metadata fields: e epoch, o owner, a address, f last flush, t ms of the first alarm,
+-- t:<name> an alarm: its ms and a note, n next shard, p:<gateway> progress.
+-- Index: shard -> count and bytes (big-endian 32 bits each), first key.
+-- Shards: the metadata's name with its last letter replaced by s:<shard>. Their names are not in
+-- KEYS, as they are only known here; they share the hash tag. While a cluster moves the slot, a
+-- shard may be on the other node: a call then fails (where it comes from) or finds nothing (where
+-- it goes), so everything is looked at before anything is written.
 --
 -- Granted: {1, metadata, index, shard by shard its keys and values, or nothing if it is too much}
 -- Refused: {0, owner, address, epoch}
@@ -20,24 +24,27 @@ local held = redis.call('HMGET', metadata, 'o', 'a', 'e')
 if held[1] and held[1] ~= ARGV[1] and held[3] ~= ARGV[3] then
     return {0, held[1], held[2] or '', tonumber(held[3])}
 end
-redis.call('HINCRBY', metadata, 'e', 1)
-redis.call('HSET', metadata, 'o', ARGV[1], 'a', ARGV[2])
 
 local entries = redis.call('HGETALL', index)
-local granted = {1, redis.call('HGETALL', metadata), entries}
-if #entries > 2 * SHARDS_MAX then
-    return granted
-end
 local bytes = 0
-for i = 2, #entries, 2 do
-    local _, shard_bytes = struct.unpack('>I4I4', entries[i])
-    bytes = bytes + shard_bytes
-end
-if bytes <= bytes_max then
-    local shards = {}
-    for i = 1, #entries, 2 do
-        shards[#shards + 1] = redis.call('HGETALL', shard_prefix .. entries[i])
+if #entries <= 2 * SHARDS_MAX then
+    for i = 2, #entries, 2 do
+        local _, shard_bytes = struct.unpack('>I4I4', entries[i])
+        bytes = bytes + shard_bytes
     end
-    granted[4] = shards
 end
-return granted
+local shards
+if #entries <= 2 * SHARDS_MAX and bytes <= bytes_max then
+    shards = {}
+    for i = 1, #entries, 2 do
+        local values = redis.pcall('HGETALL', shard_prefix .. entries[i])
+        if values.err or (#values == 0 and struct.unpack('>I4', entries[i + 1]) > 0) then
+            return redis.error_reply('TRYAGAIN the slot of this space is being moved')
+        end
+        shards[#shards + 1] = values
+    end
+end
+
+redis.call('HINCRBY', metadata, 'e', 1)
+redis.call('HSET', metadata, 'o', ARGV[1], 'a', ARGV[2])
+return {1, redis.call('HGETALL', metadata), entries, shards}

@@ -252,6 +252,21 @@ async def test_a_commit_is_applied_once(backend: RedisBackend) -> None:
     assert await backend.read_fields(SPACE, {0: ["a", "b"]}) == {"a": b"1", "b": b"1"}
 
 
+async def test_a_copy_of_an_older_commit_changes_nothing(backend: RedisBackend) -> None:
+    """One that a dead connection held back may arrive after newer ones."""
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    for number in (1, 2):
+        await backend.commit(_put(claim.epoch, number, number))
+    answer = await backend.commit(_put(claim.epoch, 1, 1))
+    assert answer.whole_index
+    assert await backend.read_fields(SPACE, {0: ["a"]}) == {"a": encode(2)}
+    assert (await backend.claim(SPACE, owner="owner", address="")).flush_number == 2
+
+
+def _put(epoch: int, flush_number: int, value: int) -> Batch:
+    return Batch(SPACE, epoch, flush_number, writes={0: ShardWrites({"a": encode(value)}, [])})
+
+
 async def test_a_late_commit_changes_nothing(backend: RedisBackend, client: redis.Redis) -> None:
     """Of an owner that was taken over, and not even its progress."""
     old = await backend.claim(SPACE, owner="old", address="")
