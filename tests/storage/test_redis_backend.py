@@ -314,7 +314,7 @@ async def test_a_torn_large_value_is_an_error(backend: RedisBackend, client: red
     storage.put_large("value", bytes(3 * 2**20))
     await storage.close()
     for key in shards(client):
-        for name in client.execute_command("HKEYS", key):
+        for name in client.execute_command("HKEYS", key):  # type: ignore[no-untyped-call]
             if name.endswith(b"01"):
                 client.hset(key, name, b"short")
     storage = await claimed(backend)
