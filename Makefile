@@ -14,7 +14,7 @@ BUSY = sh -c 'while sleep 5 >/dev/null 2>&1; do echo "  ... still at it"; done &
 PIP  = $(BUSY) $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check types format bench wheel clean
+.PHONY: help run test soak check types format bench wheel clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -42,6 +42,10 @@ types: $(VENV)/.installed-test ## the type checker alone, strict
 format: $(VENV)/.installed-test ## rewrite the sources in the project's format
 	$(BIN)/ruff check --fix $(wildcard $(CODE))
 	$(BIN)/ruff format $(wildcard $(CODE))
+
+MINUTES ?= 30
+soak: $(VENV)/.installed-test ## break things at random for MINUTES=30, and 1,000 rooms for 5 minutes
+	@PARLOUR_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -s tests/system/test_many_rooms.py tests/system/test_handover.py tests/faults/test_faults.py
 
 bench: $(VENV)/.installed-test ## measure Parlour beside its peers
 	@exec $(BIN)/python -m benchmarks

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,14 @@ from parlour.storage.embedded import EmbeddedServer
 from .support.redis_cluster import RedisCluster
 from .support.redis_process import RedisProcess
 from .support.requirements import require
+
+
+@pytest.fixture
+def seed() -> str:
+    """Of what is random in a test. One that failed is run again with PARLOUR_SEED=<its seed>."""
+    seed = os.environ.get("PARLOUR_SEED") or f"{random.SystemRandom().randrange(10**9)}"
+    print(f"PARLOUR_SEED={seed}")
+    return seed
 
 
 @pytest.fixture(scope="session")

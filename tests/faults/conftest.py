@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,11 +35,3 @@ def own_parlour(
     print(f"the log of this Parlour: {folder / 'log'}")
     assert running.stop() == 0
     assert processes_of_session(running.session) == []
-
-
-@pytest.fixture(scope="session")
-def seed() -> str:
-    """Of everything random here. A run that failed is run again with PARLOUR_SEED=<its seed>."""
-    seed = os.environ.get("PARLOUR_SEED") or f"{random.SystemRandom().randrange(10**9)}"
-    print(f"PARLOUR_SEED={seed}")
-    return seed

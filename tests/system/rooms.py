@@ -288,3 +288,25 @@ class Unalarmed(Room):
     def on_message(self, connection: Connection, message: str | bytes) -> None:
         self.storage.set_alarm(time.time() + float(message))
         connection.send("set")
+
+
+class Roster(Room):
+    """Says back what it hears, with how many it has heard and how often it has started."""
+
+    hibernate_after = 0.25
+
+    async def on_start(self) -> None:
+        self.heard = await self.storage.get("heard", 0)
+        self.starts = await self.storage.get("starts", 0) + 1
+        self.storage.put("starts", self.starts)
+
+    def on_message(self, connection: Connection, message: str | bytes) -> None:
+        self.heard += 1
+        self.storage.put("heard", self.heard)
+        connection.send(f"{message!s} {self.heard} {self.starts}")
+
+
+class CrowdedRoster(Roster):
+    """The same, with others in its process."""
+
+    rooms_per_actor = 25
