@@ -14,11 +14,11 @@ BUSY = sh -c 'while sleep 5 >/dev/null 2>&1; do echo "  ... still at it"; done &
 PIP  = $(BUSY) $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check types format bench wheel clean
+.PHONY: help run test soak soak-storage check types format bench wheel clean
 .NOTPARALLEL:
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 run: $(VENV)/.installed ## install Parlour and run the chat example at http://127.0.0.1:1999
 	@exec $(BIN)/parlour dev examples/chat/chat.py
@@ -46,6 +46,9 @@ format: $(VENV)/.installed-test ## rewrite the sources in the project's format
 MINUTES ?= 30
 soak: $(VENV)/.installed-test ## break things at random for MINUTES=30, and 1,000 rooms for 5 minutes
 	@PARLOUR_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -s tests/system/test_many_rooms.py tests/system/test_handover.py tests/faults/test_faults.py
+
+soak-storage: $(VENV)/.installed-test ## kill the server under storage 200 times, and random histories for minutes
+	@PARLOUR_SOAK=10 $(BIN)/python -m pytest --timeout=3600 tests/contract/test_storage_model.py tests/storage/test_large_space.py tests/faults/test_storage_killed_server.py
 
 bench: $(VENV)/.installed-test ## measure Parlour beside its peers
 	@exec $(BIN)/python -m benchmarks
