@@ -189,6 +189,21 @@ async def test_closing_does_not_let_out_what_may_not_leave(tmp_path: Path) -> No
     pair.close()
 
 
+async def test_a_farewell_leaves_when_nothing_else_may(tmp_path: Path) -> None:
+    """It replaces what was not sent; neither an abort nor a write after it changes that."""
+    allowed = True
+    pair = await link_pair(tmp_path, may_leave=lambda: allowed)
+    allowed = False
+    pair.near.write(pack(Kind.TEXT, 0, 1))
+    pair.near.farewell([pack(Kind.GONE, 7), pack(Kind.GONE, 8)])
+    pair.near.write(pack(Kind.TEXT, 0, 2))
+    pair.near.abort()
+    pair.near.farewell([pack(Kind.GONE, 9)])
+    await pair.far_inbox.lost()
+    assert [(f.kind, f.channel) for f in pair.far_inbox.left()] == [(Kind.GONE, 7), (Kind.GONE, 8)]
+    pair.close()
+
+
 async def test_a_peer_that_does_not_read_pauses_the_link_until_it_does(peer: RawPeer) -> None:
     """`drained` waits for all who ask, and what was written arrives whole."""
     inbox = Inbox()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from parlour.actors import messages
-from parlour.actors.frames import Kind
+from parlour.actors.frames import GONE_LOST, Kind
 from parlour.actors.messages import ConnectionRecord, Hello, Refused, RoomKey
 from parlour.runtime import router as router_module
 from parlour.runtime.manager_client import ManagerClient
@@ -190,6 +190,17 @@ async def test_a_room_that_says_that_it_broke_counts_as_dead(stage: Stage) -> No
     await stage.actor.events(1)
     stage.actor.say(Kind.GONE, channel, payload=b"broken")
     await stage.listener.count(failed=1)
+
+
+async def test_a_room_whose_process_lost_its_lease_blames_no_event(stage: Stage) -> None:
+    """However often the rooms' server is away: the events wait and are sent again."""
+    channel = await stage.live("a")
+    for _ in range(3):
+        stage.actor.say(Kind.GONE, channel, payload=GONE_LOST)
+        channel, attach = await stage.actor.attached()
+        assert attach.careful_until == 0
+        assert await stage.actor.events(1) == [b"a"]
+    assert stage.listener.failed == []
 
 
 async def test_a_room_that_hibernates_with_events_behind_it_is_woken_again(stage: Stage) -> None:
