@@ -11,7 +11,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from contextvars import Context
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -181,9 +180,7 @@ class RoomAlarms:
     # The timer
 
     def _call_in(self, wait_s: float) -> None:
-        # In a context of its own: it is not part of a transaction that is open here.
-        loop, context = asyncio.get_running_loop(), Context()
-        self._timer = loop.call_later(wait_s, self._on_time, context=context)
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._on_time)
 
     def _on_time(self) -> None:
         self._timer = None

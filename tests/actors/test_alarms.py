@@ -65,6 +65,19 @@ async def test_an_alarm_runs_when_a_gateway_says_that_it_is_due(stage: Stage) ->
     assert await stage.stored("fired") is not None
 
 
+async def test_a_room_that_is_woken_for_nothing_says_so(stage: Stage) -> None:
+    """The index of due times then shows the truth again, whatever it showed."""
+    stage.start(Alarmed)
+    gateway = await stage.attached()
+    at_ms = round(stage.wall_s + DAY_S) * 1000
+    stage.room.storage.set_alarm(at_ms / 1000)
+    await stage.room.storage.sync()
+    await stage.backend.put_off(KEY.space, at_ms + 5000)
+    await gateway.done(gateway.alarm())
+    await stage.room.storage.sync()
+    assert await stage.backend.take_due(at_ms, until_ms=0, count_max=1) == [KEY.space]
+
+
 async def test_a_room_that_wakes_late_runs_its_alarms_by_itself(stage: Stage) -> None:
     """After on_start, without a gateway having to say so."""
 

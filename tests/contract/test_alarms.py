@@ -62,6 +62,13 @@ async def test_delete_all_deletes_every_alarm(place: Place, storage: Storage) ->
     storage = await place.reopen(storage)
     assert storage.named_alarms() == {"after": Alarm(LATER_MS)}
     assert await due(place, LATER_MS - 1) == []
+    async with storage.transaction() as txn:
+        txn.change_alarm("before", Alarm(SOON_MS))
+        txn.delete_all()
+        assert txn.named_alarms() == {}
+        txn.change_alarm("new", Alarm(SOON_MS))
+    storage = await place.reopen(storage)
+    assert storage.named_alarms() == {"new": Alarm(SOON_MS)}
 
 
 async def test_deleting_an_alarm_deletes_the_one_that_is_being_run(storage: Storage) -> None:
