@@ -14,7 +14,7 @@ QUESTION = Question(
     cases=(
         Case("put, 1 client", "echo", "put", sockets=1),
         Case("put, 50 clients", "echo", "put", sockets=50, asked=ASKED),
-        Case("put, 100 rooms", "echo", "put", sockets=100, rooms=100),
+        Case("put, 100 rooms", "echo", "putshared", sockets=100, rooms=100),
         Case("get, 50 clients", "echo", "get", sockets=50),
         Case("list 100, 10 clients", "echo", "list100", sockets=10),
         Case("list 10,000, 1 client", "echo", "list10000", sockets=1),

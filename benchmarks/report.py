@@ -38,7 +38,7 @@ def table(outcome: Outcome) -> str:
     question, settings = outcome.question, outcome.settings
     lines = [
         f"{question.title}",
-        f"medians of {settings.rounds} rounds of {settings.seconds:g} s; {_machine_line()}",
+        f"medians of {settings.rounds} rounds of {settings.seconds:g} s; {machine_line()}",
     ]
     for case in question.cases:
         measured = {
@@ -155,7 +155,8 @@ def _case_json(case: Case, outcome: Outcome) -> dict[str, Any]:
     return {**fields, "runs": measured}
 
 
-def _machine_line() -> str:
+def machine_line() -> str:
+    """What the figures depend on, in one line."""
     facts = machine()
     busy = facts["load_average"][0]
     return (

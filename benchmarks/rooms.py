@@ -3,7 +3,7 @@
 Each answers a message with the message, to its sender or to everybody, after its work is done.
 """
 
-from parlour import Connection, Room
+from parlour import Connection, Request, Room
 
 KEYS = 1000
 AT_ONCE = 128  # keys in one put
@@ -33,6 +33,12 @@ class Put(Room):
         """Store under one of 1,000 keys and answer."""
         self.storage.put(key_of(message), message)
         connection.send(message)
+
+
+class PutShared(Put):
+    """The same in small rooms that share processes, as a class with many of them would have it."""
+
+    rooms_per_actor = 50
 
 
 class Get(Room):
@@ -72,6 +78,51 @@ class List10000(Room):
         """List and answer."""
         if len(await self.storage.list()) == 10_000:
             connection.send(message)
+
+
+class Cold(Room):
+    """Counts its messages in storage: what nearly every room does when it wakes and after."""
+
+    rooms_per_actor = 100
+
+    async def on_start(self) -> None:
+        """Go on where the room had stopped."""
+        self.count: int = await self.storage.get("count", 0)
+        self.handled = 0  # by this instance: lost when the room hibernates
+
+    def on_message(self, connection: Connection, message: str | bytes) -> None:
+        """Count, store, and tell how many this instance has handled."""
+        connection.send(self.counted())
+
+    def on_request(self, request: Request) -> str:
+        """The same over HTTP."""
+        return self.counted()
+
+    def counted(self) -> str:
+        """One more."""
+        self.count += 1
+        self.handled += 1
+        self.storage.put("count", self.count)
+        return f"{self.handled} of {self.count}"
+
+
+class ColdAlone(Cold):
+    """The default: each room has a process of its own."""
+
+    rooms_per_actor = 1
+
+
+class Dense(Cold):
+    """Stays awake."""
+
+    rooms_per_actor = 500
+    hibernate_after = 3600.0
+
+
+class Asleep(Cold):
+    """Hibernates after the default time."""
+
+    rooms_per_actor = 500
 
 
 def key_of(message: str | bytes) -> str:

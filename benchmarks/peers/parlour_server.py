@@ -10,7 +10,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from benchmarks.peers.process import ServerProcess, free_port
 
@@ -54,23 +54,31 @@ class ParlourServer:
         return found
 
 
-class EverysecParlourServer(ParlourServer):
-    """The same over a Valkey with `appendfsync everysec`, handed over by `--redis`.
+class ParlourOverValkey(ParlourServer):
+    """The same over a Valkey that is handed over by `--redis`, so that it can be asked, too.
 
-    The lesser promise: a crash of the machine may cost the last second. workerd syncs each commit.
+    By default it is set up as the one that `parlour dev` starts by itself.
     """
+
+    durability: Literal["fsync", "everysec"] = "fsync"
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._valkey_folder = folder / "everysec"
+        self._valkey_folder = folder / "valkey"
         self._valkey: EmbeddedServer | None = None
+
+    @property
+    def redis_url(self) -> str:
+        """Where the Valkey is."""
+        assert self._valkey is not None, "start() comes first"
+        return self._valkey.url
 
     def start(self, *options: str) -> str:
         """Start both; the URL of any room."""
         from parlour.storage import EmbeddedServer  # here: other peers need no Parlour
 
         shutil.rmtree(self._valkey_folder, ignore_errors=True)
-        self._valkey = EmbeddedServer(self._valkey_folder, durability="everysec")
+        self._valkey = EmbeddedServer(self._valkey_folder, durability=self.durability)
         self._valkey.start()
         return super().start("--redis", self._valkey.url, *options)
 
@@ -81,3 +89,12 @@ class EverysecParlourServer(ParlourServer):
             self._valkey.stop()
         shutil.rmtree(self._valkey_folder, ignore_errors=True)
         return left
+
+
+class EverysecParlourServer(ParlourOverValkey):
+    """Parlour over a Valkey with `appendfsync everysec`.
+
+    The lesser promise: a crash of the machine may cost the last second. workerd syncs each commit.
+    """
+
+    durability = "everysec"

@@ -69,6 +69,12 @@ class ServerProcess:
             f"no line that starts with {start!r} was printed",
         )
 
+    @property
+    def pid(self) -> int:
+        """The id of the process that was started."""
+        assert self._process is not None, "start() comes first"
+        return self._process.pid
+
     def stop(self) -> int:
         """Ask, wait, kill, remove the data; how many processes the peer had left behind."""
         process, self._process = self._process, None
@@ -120,6 +126,22 @@ def _children() -> set[int]:
     """Ids of this process's children, those that became so as orphans included."""
     tasks = Path("/proc/self/task").glob("*/children")
     return {int(child) for task in tasks for child in task.read_text().split()}
+
+
+def descendants(pid: int) -> set[int]:
+    """Ids of all processes below one."""
+    below: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+            head, _, tail = path.read_text().rpartition(")")  # a name may hold anything
+            below.setdefault(int(tail.split()[1]), []).append(int(head.split(" ", 1)[0]))
+    found: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        children = below.get(waiting.pop(), [])
+        found.update(children)
+        waiting += children
+    return found
 
 
 def _kill_orphans(*, spare: set[int]) -> int:

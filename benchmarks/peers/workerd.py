@@ -37,6 +37,11 @@ class WorkerdServer:
         self._process.wait_for_port(port)
         return f"ws://127.0.0.1:{port}/{self.parties}/{{party}}/{{room}}"
 
+    @property
+    def pid(self) -> int:
+        """The id of its one process."""
+        return self._process.pid
+
     def stop(self) -> int:
         """End the process."""
         return self._process.stop()

@@ -21,6 +21,8 @@ const rooms :Workerd.Worker = (
     (className = "Get", uniqueKey = "get", enableSql = true),
     (className = "List100", uniqueKey = "list100", enableSql = true),
     (className = "List10000", uniqueKey = "list10000", enableSql = true),
+    (className = "Cold", uniqueKey = "cold", enableSql = true),
+    (className = "HibernatingCold", uniqueKey = "hibernating-cold", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "disk"),
   bindings = [
@@ -29,8 +31,11 @@ const rooms :Workerd.Worker = (
     (name = "hibernating/echo", durableObjectNamespace = "HibernatingEcho"),
     (name = "hibernating/fanout", durableObjectNamespace = "HibernatingFanout"),
     (name = "parties/put", durableObjectNamespace = "Put"),
+    (name = "parties/putshared", durableObjectNamespace = "Put"),
     (name = "parties/get", durableObjectNamespace = "Get"),
     (name = "parties/list100", durableObjectNamespace = "List100"),
     (name = "parties/list10000", durableObjectNamespace = "List10000"),
+    (name = "parties/cold", durableObjectNamespace = "Cold"),
+    (name = "hibernating/cold", durableObjectNamespace = "HibernatingCold"),
   ],
 );

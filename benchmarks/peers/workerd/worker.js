@@ -102,6 +102,38 @@ export class List10000 extends List {
   get count() { return 10_000; }
 }
 
+// Waking and density: the class Cold of rooms.py. What storage says is read before the first event.
+const counting = (Base) => class extends Base {
+  handled = 0;
+
+  constructor(ctx, env) {
+    super(ctx, env);
+    ctx.blockConcurrencyWhile(async () => {
+      this.count = (await ctx.storage.get("count")) ?? 0;
+    });
+  }
+
+  fetch(request) {
+    if (request.headers.has("Upgrade")) return super.fetch(request);
+    return new Response(this.counted());
+  }
+
+  webSocketMessage(socket, message) {
+    socket.send(this.counted());
+  }
+
+  counted() {
+    this.count += 1;
+    this.handled += 1;
+    this.ctx.storage.put("count", this.count);
+    return `${this.handled} of ${this.count}`;
+  }
+};
+
+export class Cold extends counting(Room) {}
+
+export class HibernatingCold extends counting(HibernatingRoom) {}
+
 export default {
   fetch(request, env) {
     const [, kind, party, room] = new URL(request.url).pathname.split("/");

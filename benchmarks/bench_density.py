@@ -1,0 +1,304 @@
+"""Density: what a live room costs, and a hibernated one whose client is still there.
+
+    python -m benchmarks.bench_density --rooms 10000
+
+Every room has one WebSocket, has handled one message and stored one key. Live rooms: memory that
+their processes have over an empty one's. Hibernated rooms: what the process that holds the
+sockets has grown by; of Parlour that is the gateway, and no room actor but the standbys may be
+left. Some rooms are asked again at the end: they must have hibernated, and still answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import random
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import mean
+
+from parlour.actors.messages import RoomKey
+
+from benchmarks import report
+from benchmarks.bench_wake import room_url
+from benchmarks.client import BadAnswer
+from benchmarks.cpu import CpuMeter
+from benchmarks.harness import FOLDER, ROOT
+from benchmarks.peers.parlour_server import ParlourOverValkey
+from benchmarks.peers.process import PeerFailed
+from benchmarks.peers.workerd import HibernatingWorkerdServer, WorkerdServer
+from benchmarks.room_actors import (
+    GATEWAY,
+    ROOM_ACTOR,
+    STANDBYS,
+    RoomActors,
+    processes,
+    resident_bytes,
+    settled_bytes,
+    unique_bytes,
+)
+from benchmarks.visits import Answer, Visit, say_again, visit_all
+
+AT_ONCE = 100  # clients that are on their way in
+ASKED_AGAIN = 100  # rooms, at the end
+PROBE_S = 2.0  # between two looks whether workerd's objects hibernate
+PROBES_MAX = 45
+OTHER_FILES = 500  # descriptors of a process besides its clients' sockets
+LIVE_BYTES_MAX, SOCKET_BYTES_MAX = 100_000, 12_000  # asked
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table."""
+
+    name: str
+    peer: str
+    value: float
+    unit: str
+    at_most: float | None = None  # what was asked, if anything was
+
+    def __str__(self) -> str:
+        line = f"{self.name:<44}{self.peer:<10}{self.value:>12,.1f} {self.unit:<8}"
+        if self.at_most is None:
+            return line.rstrip()
+        verdict = "met" if self.value <= self.at_most else "missed"
+        return f"{line} asked: at most {self.at_most:g}: {verdict}"
+
+
+@dataclass
+class Outcome:
+    """All figures."""
+
+    rooms: int
+    figures: list[Figure] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def add(
+        self, name: str, peer: str, value: float, unit: str, at_most: float | None = None
+    ) -> None:
+        """Keep a figure and show it."""
+        self.figures.append(Figure(name, peer, value, unit, at_most))
+        _say(f"  {self.figures[-1]}")
+
+
+def live_in_parlour(outcome: Outcome) -> None:
+    """Live rooms of Parlour."""
+    with _Parlour(outcome) as parlour:
+        empty = mean(unique_bytes(pid) for pid in processes(ROOM_ACTOR))
+        visits = _fill(outcome, "parlour", parlour.urls("dense"))
+        actors = list(processes(ROOM_ACTOR))
+        standbys = len(parlour.actors.running() - parlour.actors.owners(parlour.rooms("dense")))
+        grown = sum(unique_bytes(pid) for pid in actors) - len(actors) * empty
+        outcome.add("an empty room actor", "parlour", empty / 1e6, "MB")
+        outcome.add("room actors with rooms", "parlour", len(actors) - standbys, "")
+        live = grown / outcome.rooms / 1e3
+        outcome.add("a live room", "parlour", live, "kB", LIVE_BYTES_MAX / 1e3)
+        gateway = (settled_bytes(parlour.gateway) - parlour.gateway_bytes) / outcome.rooms / 1e3
+        outcome.add("  its socket in the gateway", "parlour", gateway, "kB")
+        stored = parlour.actors.used_memory_bytes() - parlour.stored_bytes
+        outcome.add("  its storage in Valkey", "parlour", stored / outcome.rooms / 1e3, "kB")
+        _ask_again(outcome, visits, Answer(handled=2, count=2))
+
+
+def asleep_in_parlour(outcome: Outcome) -> None:
+    """Hibernated rooms of Parlour whose sockets are open."""
+    with _Parlour(outcome) as parlour:
+        visits = _fill(outcome, "parlour", parlour.urls("asleep"))
+        awake_s = time.monotonic()
+        parlour.actors.wait_for_sleep(parlour.rooms("asleep"))
+        outcome.add("all hibernate after", "parlour", time.monotonic() - awake_s, "s")
+        left = len(list(processes(ROOM_ACTOR))) - STANDBYS
+        outcome.add("room actors beyond the standbys", "parlour", left, "", 0)
+        grown = (settled_bytes(parlour.gateway) - parlour.gateway_bytes) / outcome.rooms
+        at_most = SOCKET_BYTES_MAX / 1e3
+        outcome.add("a hibernated room with a socket", "parlour", grown / 1e3, "kB", at_most)
+        _ask_again(outcome, visits, Answer(handled=1, count=2))
+
+
+def live_in_workerd(outcome: Outcome) -> None:
+    """Live Durable Objects: their sockets are taken with accept(), which keeps them in memory."""
+    peer = WorkerdServer(FOLDER)
+    try:
+        urls = _urls(peer.start(), "cold", outcome.rooms)
+        before = _warm_up(peer, urls)
+        visits = _fill(outcome, "workerd", urls)
+        grown = (settled_bytes(peer.pid) - before) / outcome.rooms
+        outcome.add("a live room", "workerd", grown / 1e3, "kB")
+        _ask_again(outcome, visits, Answer(handled=2, count=2))
+    finally:
+        peer.stop()
+
+
+def asleep_in_workerd(outcome: Outcome) -> None:
+    """Durable Objects with the hibernation API, when they have left the memory."""
+    peer = HibernatingWorkerdServer(FOLDER)
+    try:
+        urls = _urls(peer.start(), "cold", outcome.rooms)
+        before = _warm_up(peer, urls)
+        visits = _fill(outcome, "workerd", urls)
+        awake_s = time.monotonic()
+        _wait_for_sleep(visits)
+        outcome.add("all hibernate after", "workerd", time.monotonic() - awake_s, "s")
+        grown = (settled_bytes(peer.pid) - before) / outcome.rooms
+        outcome.add("a hibernated room with a socket", "workerd", grown / 1e3, "kB")
+        _ask_again(outcome, visits[:-PROBES_MAX], Answer(handled=1, count=2))
+    finally:
+        peer.stop()
+
+
+STAGES: dict[str, Callable[[Outcome], None]] = {
+    "live-workerd": live_in_workerd,
+    "live-parlour": live_in_parlour,
+    "asleep-workerd": asleep_in_workerd,
+    "asleep-parlour": asleep_in_parlour,
+}
+
+
+class _Parlour:
+    """A running Parlour with nothing in it yet, and what its processes use then."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        self._peer = ParlourOverValkey(FOLDER)
+
+    def __enter__(self) -> _Parlour:
+        try:
+            self._url = self._peer.start("--max-live-rooms", str(2 * self._outcome.rooms))
+            self.actors = RoomActors(self._peer.redis_url)
+            self.actors.wait_for_standbys([])
+            [self.gateway] = processes(GATEWAY)
+        except BaseException:
+            self._peer.stop()
+            raise
+        self.gateway_bytes = resident_bytes(self.gateway)
+        self.stored_bytes = self.actors.used_memory_bytes()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.actors.close()
+        if left := self._peer.stop():
+            self._outcome.problems.append(f"parlour left {left} processes behind; killed")
+
+    def rooms(self, party: str) -> list[RoomKey]:
+        """The rooms of a stage."""
+        return _rooms(party, self._outcome.rooms)
+
+    def urls(self, party: str) -> list[str]:
+        """Where they are."""
+        return _urls(self._url, party, self._outcome.rooms)
+
+
+def _rooms(party: str, count: int) -> list[RoomKey]:
+    return [RoomKey(party, f"room-{number}") for number in range(count)]
+
+
+def _urls(url: str, party: str, count: int) -> list[str]:
+    return [room_url(url, room) for room in _rooms(party, count)]
+
+
+def _warm_up(peer: WorkerdServer, urls: Sequence[str]) -> int:
+    """Have the Worker's code loaded and compiled; the memory of the process then."""
+    for visit in visit_all([url + "-before" for url in urls[:10]], "websocket", at_once=1):
+        visit.close()
+    return resident_bytes(peer.pid)
+
+
+def _fill(outcome: Outcome, peer: str, urls: Sequence[str]) -> list[Visit]:
+    began_s = time.monotonic()
+    done = 0
+
+    def show(visit: Visit) -> None:
+        nonlocal done
+        done += 1
+        if done % 1000 == 0:
+            _say(f"  {done:,} rooms, {done / (time.monotonic() - began_s):,.0f} a second")
+
+    meter = CpuMeter()
+    visits = visit_all(urls, "websocket", at_once=AT_ONCE, on_done=show)
+    rate = len(urls) / (time.monotonic() - began_s)
+    outcome.add(f"new rooms a second, {AT_ONCE} clients at once", peer, rate, "/s")
+    outcome.add("  others' use of the machine meanwhile", peer, meter.stop().others, "cores")
+    return visits
+
+
+def _wait_for_sleep(visits: Sequence[Visit]) -> None:
+    """Ask another room each time, as asking wakes; the last ones, which were busy last."""
+    for visit in visits[: -PROBES_MAX - 1 : -1]:
+        time.sleep(PROBE_S)  # nothing else tells that an object has left the memory
+        if say_again(visit).handled == 1:
+            return
+    raise PeerFailed(f"workerd's objects had not hibernated after {PROBES_MAX * PROBE_S:.0f} s")
+
+
+def _ask_again(outcome: Outcome, visits: Sequence[Visit], due: Answer) -> None:
+    for visit in random.sample(visits, min(len(visits), ASKED_AGAIN)):
+        answer = say_again(visit)
+        if answer != due:
+            outcome.problems.append(f"{visit.url} answered {answer}, due was {due}")
+    for visit in visits:
+        visit.close()
+
+
+def raise_file_limit(wanted: int) -> None:
+    """Let this process and those it starts have so many files open.
+
+    Raises:
+        PeerFailed: If the system's hard limit is lower.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise PeerFailed(f"{wanted} files have to be open, the hard limit is {hard} (ulimit -Hn)")
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def write_json(outcome: Outcome) -> str:
+    """All figures; the path below the checkout."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path = FOLDER / "density.json"
+    content = {
+        "measured_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "machine": report.machine(),
+        "versions": {**WorkerdServer(FOLDER).versions(), **ParlourOverValkey(FOLDER).versions()},
+        "rooms": outcome.rooms,
+        "figures": [asdict(figure) for figure in outcome.figures],
+        "problems": outcome.problems,
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    return str(path.relative_to(ROOT))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, write the JSON: 0 when all could be measured, whatever the figures."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_density")
+    parser.add_argument("--rooms", type=int, default=10_000, help="default: %(default)s")
+    parser.add_argument("--stages", default=",".join(STAGES), help="default: %(default)s")
+    options = parser.parse_args(arguments)
+    outcome = Outcome(options.rooms)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name in options.stages.split(","):
+        _say(f"density: {name}, {options.rooms:,} rooms")
+        try:
+            raise_file_limit(options.rooms + OTHER_FILES)
+            STAGES[name](outcome)
+        except (BadAnswer, PeerFailed, OSError) as error:
+            outcome.problems.append(f"{name}: {error}")
+            _say(f"  PROBLEM: {error}")
+    print(f"Density: {options.rooms:,} rooms, one socket each; {report.machine_line()}\n")
+    for figure in sorted(outcome.figures, key=lambda figure: figure.name.strip()):
+        print(figure)
+    print(*(f"PROBLEM: {problem}" for problem in outcome.problems), sep="\n")
+    print(f"All figures: {write_json(outcome)}\n", flush=True)
+    return 1 if outcome.problems else 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
