@@ -8,20 +8,17 @@ Values are encoded when they are put; each get returns a fresh copy.
 from __future__ import annotations
 
 import enum
-from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, TypeAlias, overload
 
 from . import large_values, listing
-from .alarms import UNNAMED, Alarm, running, time_ms
+from .admission import check_count, checked_key, checked_keys, encoded
+from .alarm_operations import AlarmOperations
 from .awaitables import DONE, Ready
 from .cache import UNKNOWN, Known
-from .codec import encode
 from .deleted import deleted
-from .errors import InvalidKey, KeyTooLarge, TooManyKeys, ValueTooLarge
-from .key_range import RESERVED, KeyRange
+from .key_range import KeyRange
 from .reading import AskedKeys
 from .space import Space
 from .view import View
@@ -36,7 +33,7 @@ class _Missing(enum.Enum):
 _MISSING = _Missing.MISSING
 
 
-class Operations(ABC):
+class Operations(AlarmOperations):
     """Keys with values, in the order of their UTF-8 bytes, and alarms.
 
     Keys are strings of at most 2,048 UTF-8 bytes; values are what `encode` takes, at most 131,072
@@ -46,10 +43,6 @@ class Operations(ABC):
 
     def __init__(self, space: Space) -> None:
         self._space = space
-
-    @abstractmethod
-    def _view(self, operation: str) -> View:
-        """Give what `operation` works on, or raise why it cannot."""
 
     # Reading
 
@@ -71,7 +64,7 @@ class Operations(ABC):
         data = view.lookup(key)
         if data is not None and data is not UNKNOWN:
             return Ready(self._space.decode_known(key, data))
-        self._checked_key(key)
+        checked_key(self._space.limits, key)
         if data is None:
             return Ready(default)
         reader = self._space.reader
@@ -84,7 +77,7 @@ class Operations(ABC):
     def _get_many(self, view: View, keys: Iterable[str]) -> Awaitable[dict[str, Any]]:
         known: dict[str, Known] = {}
         unknown: list[str] = []
-        for key in self._checked_keys(keys):
+        for key in checked_keys(self._space.limits, keys):
             data = view.lookup(key)
             if data is UNKNOWN:
                 unknown.append(key)
@@ -230,13 +223,12 @@ class Operations(ABC):
         if isinstance(key, str):
             if value is _MISSING:
                 raise TypeError("put() needs a value: put(key, value), or put({key: value, ...})")
-            entries = {key: self._encode(key, value)}
+            entries = {key: encoded(self._space.limits, key, value)}
         else:
             if value is not _MISSING:
                 raise TypeError("put() takes a key and a value, or one mapping of keys to values")
-            if len(key) > self._space.limits.keys_per_call_max:
-                raise TooManyKeys(len(key), self._space.limits.keys_per_call_max)
-            entries = {name: self._encode(name, one) for name, one in key.items()}
+            check_count(self._space.limits, len(key))
+            entries = {name: encoded(self._space.limits, name, one) for name, one in key.items()}
             if not entries:
                 return DONE
         view.write(entries, confirm=not allow_unconfirmed)
@@ -255,7 +247,11 @@ class Operations(ABC):
         The delete counts at once; only what it returns may need a read.
         """
         view = self._view("delete")
-        keys = [self._checked_key(key)] if isinstance(key, str) else self._checked_keys(key)
+        keys = (
+            [checked_key(self._space.limits, key)]
+            if isinstance(key, str)
+            else checked_keys(self._space.limits, key)
+        )
         before = {name: view.lookup(name) for name in keys}
         entries: dict[str, Known] = {
             name: None for name, found in before.items() if found is not None
@@ -284,101 +280,19 @@ class Operations(ABC):
             DataCloneError, KeyTooLarge, WriteBufferFull: As in `put`.
         """
         view = self._view("put_large")
-        self._checked_key(key)
+        checked_key(self._space.limits, key)
         large_values.put_large(self._space, view, key, value, confirm=not allow_unconfirmed)
         return self._space.written()
 
     def get_large(self, key: str, default: Any = None) -> Awaitable[Any]:
         """Read what `put_large` stored, or `default`."""
         view = self._view("get_large")
-        return large_values.get_large(self._space, view, self._checked_key(key), default)
+        return large_values.get_large(
+            self._space, view, checked_key(self._space.limits, key), default
+        )
 
     def delete_large(self, key: str, *, allow_unconfirmed: bool = False) -> Awaitable[bool]:
         """Delete a large value. Awaited: whether it existed."""
         view = self._view("delete_large")
-        self._checked_key(key)
+        checked_key(self._space.limits, key)
         return large_values.delete_large(self._space, view, key, confirm=not allow_unconfirmed)
-
-    # The alarm
-
-    def get_alarm(self) -> Awaitable[datetime | None]:
-        """Read when the alarm is due, in UTC; None if there is none."""
-        alarm = self._view("get_alarm").alarms.get(UNNAMED)
-        return Ready(None if alarm is None else datetime.fromtimestamp(alarm.due_ms / 1000, UTC))
-
-    def set_alarm(
-        self, when: datetime | float, *, allow_unconfirmed: bool = False
-    ) -> Awaitable[None]:
-        """Set the room's one alarm, in place of any other; a time that has passed is due at once.
-
-        `when` is a datetime (one without a time zone is local time) or seconds since the epoch.
-        Milliseconds count.
-
-        Raises:
-            ValueError: If it is not after the epoch, or the year has more than four digits.
-        """
-        alarm = Alarm(time_ms(when, "set_alarm()"))
-        self._view("set_alarm").set_alarm(UNNAMED, alarm, confirm=not allow_unconfirmed)
-        return DONE
-
-    def delete_alarm(self, *, allow_unconfirmed: bool = False) -> Awaitable[None]:
-        """Delete the alarm, if there is one; one that is being run is not tried again."""
-        self._delete_alarm(self._view("delete_alarm"), UNNAMED, confirm=not allow_unconfirmed)
-        return DONE
-
-    # Named alarms, for what runs the room
-
-    def named_alarms(self) -> Mapping[str, Alarm]:
-        """All alarms by name, the room's one among them as `UNNAMED`. Not to be changed."""
-        return self._view("named_alarms").alarms
-
-    def change_alarm(
-        self, name: str, alarm: Alarm | None, *, allow_unconfirmed: bool = False
-    ) -> None:
-        """Set an alarm of any name; None deletes what is kept under just that name."""
-        self._view("change_alarm").set_alarm(name, alarm, confirm=not allow_unconfirmed)
-
-    def delete_named_alarm(self, name: str, *, allow_unconfirmed: bool = False) -> None:
-        """Delete an alarm, if it exists; one that is being run is not tried again."""
-        self._delete_alarm(self._view("delete_named_alarm"), name, confirm=not allow_unconfirmed)
-
-    def _delete_alarm(self, view: View, name: str, *, confirm: bool) -> None:
-        for kept in (name, running(name)):
-            if kept in view.alarms:
-                view.set_alarm(kept, None, confirm=confirm)
-
-    # What is allowed
-
-    def _encode(self, key: str, value: object) -> bytes:
-        self._checked_key(key)
-        data = encode(value)
-        if len(data) > self._space.limits.value_bytes_max:
-            advice = "split it over several keys, or use put_large"
-            raise ValueTooLarge(key, len(data), self._space.limits.value_bytes_max, advice)
-        return data
-
-    def _checked_keys(self, keys: Iterable[str]) -> _Names:
-        checked = [self._checked_key(key) for key in dict.fromkeys(keys)]
-        if len(checked) > self._space.limits.keys_per_call_max:
-            raise TooManyKeys(len(checked), self._space.limits.keys_per_call_max)
-        return checked
-
-    def _checked_key(self, key: str) -> str:
-        """Return `key` if it can be stored.
-
-        Raises:
-            InvalidKey, KeyTooLarge: If it cannot.
-        """
-        if not isinstance(key, str):
-            raise InvalidKey(key, f"is {type(key).__name__}, keys are strings; use str(key)")
-        size_bytes = len(key)
-        if not key.isascii():
-            if key[0] == RESERVED:
-                raise InvalidKey(key, "starts with U+10FFFF, which storage keeps for itself")
-            try:
-                size_bytes = len(key.encode())
-            except UnicodeEncodeError:
-                raise InvalidKey(key, "holds half a surrogate pair, which is no text") from None
-        if size_bytes > self._space.limits.key_bytes_max:
-            raise KeyTooLarge(key, size_bytes, self._space.limits.key_bytes_max)
-        return key

@@ -387,7 +387,7 @@ def test_random_histories_in_memory() -> None:
     """Over the in-memory backend, which splits and merges shards as Redis does."""
     run_state_machine_as_test(
         lambda: StorageMachine(lambda limits: MemoryBackend(limits=limits)),  # type: ignore[arg-type]
-        settings=_settings(100),
+        settings=_settings(150),
     )
 
 
@@ -402,5 +402,5 @@ def test_random_histories_in_valkey(valkey_url: str) -> None:
 
     run_state_machine_as_test(
         lambda: StorageMachine(make),  # type: ignore[arg-type]
-        settings=_settings(40),
+        settings=_settings(60),
     )

@@ -1,0 +1,69 @@
+"""What may be stored: keys, values and how many of them in a call. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .codec import encode
+from .errors import InvalidKey, KeyTooLarge, TooManyKeys, ValueTooLarge
+from .key_range import RESERVED
+from .limits import StorageLimits
+
+
+def encoded(limits: StorageLimits, key: str, value: object) -> bytes:
+    """Encode `value` for `key`, if both can be stored.
+
+    Raises:
+        InvalidKey, KeyTooLarge: If the key cannot.
+        DataCloneError: If the value is of a type that is not storable.
+        ValueTooLarge: If it is above `limits.value_bytes_max` encoded.
+    """
+    checked_key(limits, key)
+    data = encode(value)
+    if len(data) > limits.value_bytes_max:
+        advice = "split it over several keys, or use put_large"
+        raise ValueTooLarge(key, len(data), limits.value_bytes_max, advice)
+    return data
+
+
+def checked_keys(limits: StorageLimits, keys: Iterable[str]) -> list[str]:
+    """Return the keys of a call, each once, if all can be stored.
+
+    Raises:
+        InvalidKey, KeyTooLarge: If one cannot.
+        TooManyKeys: If they are more than `limits.keys_per_call_max`.
+    """
+    checked = [checked_key(limits, key) for key in dict.fromkeys(keys)]
+    check_count(limits, len(checked))
+    return checked
+
+
+def check_count(limits: StorageLimits, count: int) -> None:
+    """Refuse more keys than a call may have.
+
+    Raises:
+        TooManyKeys: If they are more than `limits.keys_per_call_max`.
+    """
+    if count > limits.keys_per_call_max:
+        raise TooManyKeys(count, limits.keys_per_call_max)
+
+
+def checked_key(limits: StorageLimits, key: str) -> str:
+    """Return `key` if it can be stored.
+
+    Raises:
+        InvalidKey, KeyTooLarge: If it cannot.
+    """
+    if not isinstance(key, str):
+        raise InvalidKey(key, f"is {type(key).__name__}, keys are strings; use str(key)")
+    size_bytes = len(key)
+    if not key.isascii():
+        if key[0] == RESERVED:
+            raise InvalidKey(key, "starts with U+10FFFF, which storage keeps for itself")
+        try:
+            size_bytes = len(key.encode())
+        except UnicodeEncodeError:
+            raise InvalidKey(key, "holds half a surrogate pair, which is no text") from None
+    if size_bytes > limits.key_bytes_max:
+        raise KeyTooLarge(key, size_bytes, limits.key_bytes_max)
+    return key
