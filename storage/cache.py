@@ -22,6 +22,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
+from .key_range import KeyRange
+
 
 class _Unknown(enum.Enum):
     UNKNOWN = "unknown"
@@ -160,14 +162,12 @@ class Cache:
                 self._unchecked.add(key)
         self._evict()
 
-    def names(self, low: str, high: str | None) -> list[str]:
-        """List the existing keys with low <= key < high, in order. Only while complete."""
+    def names(self, wanted: KeyRange) -> list[str]:
+        """List the existing keys of a range. Only while complete."""
         if self._names is None:
             alive: dict[str, Known] = {**self._clean, **self._flushing, **self._dirty}
             self._names = sorted(key for key, data in alive.items() if data is not None)
-        names = self._names
-        last = len(names) if high is None else bisect_left(names, high)
-        return names[bisect_left(names, low) : last]
+        return wanted.select(self._names)
 
     def _rename(self, key: str, data: Known) -> None:
         names = self._names

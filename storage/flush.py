@@ -60,7 +60,7 @@ class Flusher:
         self.alarms = dict(claim.alarms)
         self.on_alarms: Callable[[], None] | None = None
         self.before_seal: WeakSet[BeforeSeal] = WeakSet()
-        self.reader = Reader(backend, claim.space, cache, index, limits, self.check_usable)
+        self.reader = Reader(backend, claim.space, cache, index, limits, self.check_alive)
         self._backend = backend
         self._space, self._epoch = claim.space, claim.epoch
         self._cache = cache
@@ -85,10 +85,18 @@ class Flusher:
             StorageReset: After a failed flush, or after `abandon`; `NotOwner` if that was why.
             StorageClosed: After `close`.
         """
-        if self._ended is not None:
-            raise type(self._ended)(*self._ended.args) from self._ended.__cause__
+        self.check_alive()
         if self._closed:
             raise StorageClosed(self._space)
+
+    def check_alive(self) -> None:
+        """Raise what ended this storage; not that it is closed: what was begun is finished.
+
+        Raises:
+            StorageReset: As above.
+        """
+        if self._ended is not None:
+            raise type(self._ended)(*self._ended.args) from self._ended.__cause__
 
     def touched(self, *, confirm: bool) -> None:
         """Note that something was written. `confirm`: nothing may leave before it is durable."""
@@ -118,20 +126,18 @@ class Flusher:
 
     async def sync(self) -> None:
         """Wait until everything written so far is durable."""
-        if self._ended is not None:
-            self.check_usable()
+        self.check_alive()
         target = self.sealed + 1 if self._pending else self.sealed
         while self._ended is None and self.durable < target:
             await self._next_landing()
-        if self._ended is not None and self.durable < target:
-            self.check_usable()
+        if self.durable < target:
+            self.check_alive()
 
     async def below_dirty_limit(self) -> None:
         """Wait while more is unflushed than `limits.dirty_bytes_max`."""
         while self._cache.unflushed_bytes > self._limits.dirty_bytes_max:
             await self._next_landing()
-            if self._ended is not None:
-                self.check_usable()
+            self.check_alive()
 
     async def close(self) -> None:
         """Refuse new calls, finish reads and flush what is pending."""

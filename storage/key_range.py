@@ -6,6 +6,7 @@ storage keeps for itself (pieces of large values) lies above every key of a user
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 
 # The highest code point, which Unicode reserves for programs' own use: above any text.
@@ -86,10 +87,13 @@ class KeyRange:
         return None if part.high == self.high else replace(self, low=part.high or "")
 
     def select(self, keys: list[str]) -> list[str]:
-        """Put sorted keys of this range in its direction, cut to its limit."""
-        if self.reverse:
-            return keys[::-1] if self.limit is None else keys[: -self.limit - 1 : -1]
-        return keys if self.limit is None else keys[: self.limit]
+        """Choose from sorted keys those of the range, in its direction and cut to its limit."""
+        first = bisect_left(keys, self.low)
+        end = len(keys) if self.high is None else bisect_left(keys, self.high)
+        count = max(0, end - first)
+        if self.limit is not None:
+            count = min(count, self.limit)
+        return keys[end - count : end][::-1] if self.reverse else keys[first : first + count]
 
 
 def successor(prefix: str) -> str | None:

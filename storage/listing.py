@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .awaitables import Ready
@@ -43,11 +43,12 @@ def _names_at_hand(space: Space, view: View, wanted: KeyRange) -> list[str] | No
     if view is space:
         if not space.cache.complete:
             return None
-        return wanted.select(space.cache.names(wanted.low, wanted.high))
+        return space.cache.names(wanted)
     overlay, hides_all = view.overlay(wanted.low, wanted.high)
     if not hides_all and not space.cache.complete:
         return None
-    names = set() if hides_all else set(space.cache.names(wanted.low, wanted.high))
+    without_limit = replace(wanted, limit=None)
+    names = set() if hides_all else set(space.cache.names(without_limit))
     return wanted.select(_merged(names, overlay))
 
 

@@ -70,7 +70,7 @@ class Reader:
         cache: Cache,
         index: ShardIndex,
         limits: StorageLimits,
-        check_usable: Callable[[], None],
+        check_alive: Callable[[], None],
     ) -> None:
         self.running: set[asyncio.Task[Any]] = set()
         self.landing: asyncio.Future[None] | None = None
@@ -79,7 +79,7 @@ class Reader:
         self._cache = cache
         self._index = index
         self._limits = limits
-        self._check_usable = check_usable
+        self._check_alive = check_alive
 
     def run(self, read: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Finish a read whose first request was asked. Later flushes wait for it."""
@@ -184,7 +184,7 @@ class Reader:
         """Wait until the flush that was on the wire has landed, so that the index shows it."""
         if during is not None and not during.done():
             await asyncio.wait([during])
-        self._check_usable()
+        self._check_alive()
 
 
 class _NamesAlone(Awaitable[dict[int, dict[str, bytes]]]):

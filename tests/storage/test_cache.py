@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from parlour.storage.cache import ENTRY_BYTES, UNKNOWN, Cache, Known
+from parlour.storage.key_range import KeyRange
 
 
 def test_an_empty_cache_knows_nothing() -> None:
@@ -107,7 +108,7 @@ def test_clearing_hides_everything_at_once() -> None:
     cache.clear()
     cache.write("new", b"2")
     assert [cache.lookup(key) for key in ("flushing", "dirty", "any", "new")] == [None] * 3 + [b"2"]
-    assert cache.names("", None) == ["new"]
+    assert cache.names(KeyRange("", None)) == ["new"]
     cache.landed()
     assert cache.lookup("flushing") is None
     assert cache.seal() == ({"new": b"2"}, True)
@@ -118,14 +119,14 @@ def test_clearing_hides_everything_at_once() -> None:
 def test_names_are_the_existing_keys_in_order() -> None:
     """Kept up as keys come and go."""
     cache = Cache(10_000, {"b": b"1", "d": b"1"})
-    assert cache.names("", None) == ["b", "d"]
+    assert cache.names(KeyRange("", None)) == ["b", "d"]
     cache.write("a", b"1")
     cache.write("c", b"1")
     cache.write("d", None)
     cache.write("b", b"2")
     cache.write("x", None)
-    assert cache.names("", None) == ["a", "b", "c"]
-    assert cache.names("b", "c") == ["b"]
+    assert cache.names(KeyRange("", None)) == ["a", "b", "c"]
+    assert cache.names(KeyRange("b", "c")) == ["b"]
 
 
 def test_only_what_this_process_encoded_or_decoded_is_trusted() -> None:

@@ -108,3 +108,38 @@ async def test_a_cancelled_read_is_over() -> None:
     await storage.sync()
     assert storage.reads_pending == 0
     await storage.close()
+
+
+async def test_reads_under_way_are_finished_when_storage_is_closed() -> None:
+    """Hibernation refuses new calls, and keeps what was promised."""
+    backend = FragileBackend(MemoryBackend(limits=LIMITS))
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    storage = Storage(backend, claim, limits=LIMITS)
+    storage.put("01", 1)
+    await storage.sync()
+    backend.delays = Delays(read_answer=20)
+    reading = storage.get("01")
+    await storage.close()
+    assert await reading == 1
+
+
+async def test_what_is_known_is_awaited_without_the_event_loop() -> None:
+    """A hit in the cache suspends nothing, so no other event gets in between."""
+    backend = MemoryBackend()
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    storage = Storage(backend, claim)
+    storage.put({"a": 1, "b": 2})
+    known = [
+        storage.get("a"),
+        storage.get("none"),
+        storage.get(["a", "b"]),
+        storage.list(),
+        storage.keys(),
+        storage.delete("a"),
+        storage.put("c", 3),
+        storage.get_alarm(),
+    ]
+    for awaitable in known:
+        with pytest.raises(StopIteration):
+            next(awaitable.__await__())
+    await storage.close()
