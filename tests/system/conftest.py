@@ -18,6 +18,13 @@ CHAT = Path(__file__).parents[2] / "examples" / "chat"
 
 
 @pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server of its own: a running Parlour acts on alarms, whoever has put them there."""
+    with EmbeddedServer(tmp_path_factory.mktemp("valkey-of-system")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def parlour(
     tmp_path_factory: pytest.TempPathFactory, valkey: EmbeddedServer
 ) -> Iterator[RunningParlour]:
