@@ -16,6 +16,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from ..actors.frames import Kind
 from .handshake import Upgrade, minimal_request
+from .websocket import OPCODE_PONG, build_frame
 
 log = logging.getLogger(__name__)
 _picows_log = logging.getLogger("picows.gateway")
@@ -29,6 +30,11 @@ READ_BUFFER_BYTES = 2048  # to start with; picows lets it grow to the largest me
 
 NORMAL, PROTOCOL_ERROR, NO_STATUS, ABNORMAL = 1000, 1002, 1005, 1006
 INVALID_TEXT, TOO_BIG, TRY_AGAIN_LATER = 1007, 1009, 1013
+
+
+def may_be_received(code: int) -> bool:
+    """Whether a close frame may have this code (RFC 6455 section 7.4, and the registry)."""
+    return 1000 <= code <= 1014 and code not in (1004, NO_STATUS, ABNORMAL) or 3000 <= code <= 4999
 
 
 class SocketOwner(Protocol):
@@ -74,7 +80,7 @@ class ClientSocket(WSListener):
             return
         protocol = WSProtocol(
             None, None, False, lambda request: self, _picows_log, True, None,
-            False, 0, 0, WSAutoPingStrategy.PING_WHEN_IDLE, True,
+            False, 0, 0, WSAutoPingStrategy.PING_WHEN_IDLE, False,
             self._owner.message_bytes_max, None, READ_BUFFER_BYTES,
         )  # fmt: skip
         self._transport.set_protocol(protocol)
@@ -116,7 +122,7 @@ class ClientSocket(WSListener):
 
     def write_frame(self, frame: bytes) -> None:
         """Send a frame that is already built; a client that does not read is closed."""
-        if self._close_sent is not None:
+        if self._closing:
             return
         if self._websocket is None:
             self._early.append(frame)
@@ -156,6 +162,14 @@ class ClientSocket(WSListener):
             self._send_close(*self._close_sent)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        try:
+            self._on_frame(frame)
+        except Exception:
+            # picows would log it where it logs what clients do wrong, which nobody reads.
+            log.exception("%r could not handle a frame", self)
+            raise
+
+    def _on_frame(self, frame: WSFrame) -> None:
         if self._close_received is not None:
             return
         kind = frame.msg_type
@@ -166,7 +180,10 @@ class ClientSocket(WSListener):
         elif kind == WSMsgType.CONTINUATION:
             self._continue(frame)
         elif kind == WSMsgType.CLOSE:
-            self._on_close(frame.get_close_code().value, frame.get_close_reason() or "")
+            self._on_close(frame.get_payload_as_bytes())
+        elif kind == WSMsgType.PING:
+            # Not by picows, which answers a client that does not read for ever.
+            self.write_frame(build_frame(OPCODE_PONG, frame.get_payload_as_bytes()))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if self._close_received is not None:
@@ -213,7 +230,7 @@ class ClientSocket(WSListener):
             self._fragments.append(piece)
 
     def _deliver(self, kind: int, payload: bytes) -> None:
-        if self._close_sent is not None:
+        if self._closing:
             return
         if kind == Kind.TEXT and not payload.isascii():
             try:
@@ -223,8 +240,18 @@ class ClientSocket(WSListener):
                 return
         self._owner.on_message(self, kind, payload)
 
-    def _on_close(self, code: int, reason: str) -> None:
-        self._close_received = (code, reason)
+    @property
+    def _closing(self) -> bool:
+        # picows closes by itself where it finds a breach, and reads on for a moment.
+        picows_has = self._websocket is not None and self._websocket.is_close_frame_sent
+        return self._close_sent is not None or picows_has
+
+    def _on_close(self, payload: bytes) -> None:
+        code = int.from_bytes(payload[:2], "big") if payload else NO_STATUS
+        if payload and not may_be_received(code):
+            self._fail(PROTOCOL_ERROR, f"close code {code} may not be sent")
+            return
+        self._close_received = (code, payload[2:].decode())  # picows has found it to be UTF-8
         if self._close_sent is None:
             self.close(code)
         elif self._websocket is not None:

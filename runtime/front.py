@@ -57,11 +57,13 @@ class Front(asyncio.Protocol):
         keep_alive(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
+        seen = len(self._head)
         self._head += data
-        end = self._head.find(b"\r\n\r\n")
-        if end < 0 and self._looks_like_get():
-            if len(self._head) > HEAD_BYTES_MAX:
-                self._refuse(431, f"a request head has at most {HEAD_BYTES_MAX} bytes")
+        end = self._head.find(b"\r\n\r\n", max(0, seen - 3))
+        if (end if end >= 0 else len(self._head)) > HEAD_BYTES_MAX:
+            self._refuse(431, f"a request head has at most {HEAD_BYTES_MAX} bytes")
+            return
+        if end < 0 and self._may_become_http():
             return
         self._timer.cancel()
         if end >= 0 and asks_for_websocket(self._head[: end + 4]):
@@ -75,8 +77,9 @@ class Front(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
 
-    def _looks_like_get(self) -> bool:
-        return self._head[:4] == b"GET "[: len(self._head)]
+    def _may_become_http(self) -> bool:
+        # A method, or the empty lines that may precede it; a TLS client is told at once.
+        return self._head[:1].isalpha() or self._head[:1] in (b"\r", b"\n")
 
     def _hand_to_http(self) -> None:
         protocol = self._http()
