@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from parlour.actors.frames import Kind
@@ -12,6 +12,8 @@ from parlour.runtime.front import Front
 from parlour.runtime.handshake import BadHandshake, Upgrade
 
 from .raw_client import TIMEOUT_S
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Door:
@@ -25,7 +27,7 @@ class Door:
         ends: How their connections ended: code, reason, whether clean.
     """
 
-    def __init__(self, message_bytes_max: int = 1 << 20) -> None:
+    def __init__(self, message_bytes_max: int = 1 << 20, handler: Handler | None = None) -> None:
         self.message_bytes_max = message_bytes_max
         self.opens = True
         self.sockets: list[ClientSocket] = []
@@ -36,7 +38,7 @@ class Door:
         self.port = 0
         self._changed = asyncio.Event()
         self._server: asyncio.AbstractServer | None = None
-        self._http = web.Server(self._answer, access_log=None)
+        self._http = web.Server(handler or self._answer, access_log=None)
 
     async def start(self) -> None:
         self._server = await asyncio.get_running_loop().create_server(
