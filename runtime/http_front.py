@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INDEX = "index.html"
+# What belongs to a client's connection and not to a room's answer: the gateway says it itself.
+_CONNECTION_HEADERS = frozenset(
+    "connection content-length keep-alive te trailer transfer-encoding upgrade".split()
+)
 
 
 class RoomUnavailable(Exception):
@@ -89,7 +93,8 @@ class HttpFront:
         response = web.Response(status=answer.status, body=answer_body)
         response.headers.clear()
         for name, value in answer.headers:
-            response.headers.add(name, value)
+            if name.lower() not in _CONNECTION_HEADERS:
+                response.headers.add(name, value)
         return response
 
     def _upgrade(self, request: web.BaseRequest) -> web.Response:
@@ -105,8 +110,9 @@ class HttpFront:
             response = plain(error.status, str(error))
             response.force_close()
             return response
-        # For aiohttp the connection has ended, so that it sends nothing more and closes nothing;
-        # the transport lives on with its new protocol.
+        # For aiohttp the connection has ended, so that it sends nothing more; without a transport
+        # it closes nothing either, and the transport lives on with its new protocol.
+        request.protocol.transport = None
         request.protocol.connection_lost(None)
         return web.Response()
 
@@ -114,6 +120,8 @@ class HttpFront:
         size = request.content_length
         if size is not None and size > self._body_bytes_max:
             raise web.HTTPRequestEntityTooLarge(self._body_bytes_max, size)
+        if request.headers.get("expect", "").lower() == "100-continue" and request.transport:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         chunks: list[bytes] = []
         read_bytes = 0
         async for chunk in request.content.iter_any():
@@ -134,11 +142,16 @@ class HttpFront:
     def _file(self, path: str) -> Path | None:
         if self._public is None or "\0" in path:
             return None
-        file = (self._public / path.lstrip("/")).resolve()
-        if file.is_dir():
-            file = file / INDEX
-        # After resolving, so that neither `..` nor a link leads out of the folder.
-        return file if file.is_file() and file.is_relative_to(self._public) else None
+        try:
+            file = (self._public / path.lstrip("/")).resolve()
+            if file.is_dir():
+                file = (file / INDEX).resolve()
+            elif path.endswith("/"):
+                return None
+            # After resolving, so that neither `..` nor a link leads out of the folder.
+            return file if file.is_relative_to(self._public) and file.is_file() else None
+        except (OSError, RuntimeError):  # a name that is too long, links that lead in a circle
+            return None
 
 
 def plain(status: int, message: str) -> web.Response:
