@@ -172,9 +172,12 @@ async def test_events_that_were_not_done_are_sent_again_when_the_room_is_lost(
 async def test_an_event_that_kills_its_room_twice_is_given_up(stage: Stage) -> None:
     """Its sender is told; those behind it go on."""
     await stage.live("poison", "b")
+    poison = stage.route.pending[0].sequence
     stage.actor.die()
-    await stage.actor.attached()
+    channel, _ = await stage.actor.attached()
     await stage.actor.events(2)
+    stage.actor.say(Kind.TRYING, channel, 0, poison)
+    await stage.said(channel)
     stage.actor.die()
     await stage.actor.attached()
     assert await stage.actor.events(1) == [b"b"]
@@ -188,6 +191,7 @@ async def test_a_room_that_says_that_it_broke_counts_as_dead(stage: Stage) -> No
     channel, attach = await stage.actor.attached()
     assert attach.careful_until > 0
     await stage.actor.events(1)
+    stage.actor.say(Kind.TRYING, channel, 0, attach.careful_until)
     stage.actor.say(Kind.GONE, channel, payload=b"broken")
     await stage.listener.count(failed=1)
 
