@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from ..actors.options import RoomOptions, options_of
 from ..actors.parties import PartyError, parties_of
 
 MODULE_NAME = "parlour_app"
+_PARLOUR = __name__.partition(".")[0]
+_PYTHON = tuple(sysconfig.get_path(part) for part in ("stdlib", "platstdlib"))
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 class CannotLoad(Exception):
@@ -46,27 +50,28 @@ def load(file: Path) -> Code:
     for name in [name for name, _ in modules_in(folder)]:
         del sys.modules[name]  # of an earlier load
     sys.path.insert(0, str(folder))
+    # Bytecode is taken for current by its source's size and second: two edits may share both.
+    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    importlib.invalidate_caches()
     try:
         module = _run(file)
         return _pack(module, folder, file)
     finally:
+        sys.dont_write_bytecode = written
         sys.path.remove(str(folder))
 
 
 def _run(file: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(MODULE_NAME, file.resolve())
-    assert spec is not None
-    assert spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise CannotLoad(f"{file} is not a Python file; name one that ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[MODULE_NAME] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        where = _last_line(error, file)
-        raise CannotLoad(
-            f"{file} cannot be loaded: {type(error).__name__}: {error}{where}; "
-            "correct it and try again"
-        ) from error
+    except (Exception, SystemExit) as error:
+        what = f"{type(error).__name__}: {_one_line(error)}{_last_line(error, file)}"
+        raise CannotLoad(f"{file} cannot be loaded: {what}; correct it and try again") from error
     return module
 
 
@@ -82,7 +87,7 @@ def _pack(module: ModuleType, folder: Path, file: Path) -> Code:
         raise CannotLoad(f"{file} cannot be deployed: {error}") from error
     except Exception as error:
         raise CannotLoad(
-            f"the classes of {file} cannot be sent to a room actor: {error}; "
+            f"the classes of {file} cannot be sent to a room actor: {_one_line(error)}; "
             "make open files, locks and the like in on_start, not in the module"
         ) from error
     finally:
@@ -94,13 +99,22 @@ def modules_in(folder: Path) -> Iterator[tuple[str, ModuleType]]:
     """The loaded modules whose files are the project's own."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if file and name != "__main__":
+        if file and name != "__main__" and name.partition(".")[0] != _PARLOUR:
             path = Path(file)
-            if path.is_relative_to(folder) and "site-packages" not in path.parts:
+            if path.is_relative_to(folder) and not _is_installed(path):
                 yield name, module
 
 
-def _last_line(error: Exception, file: Path) -> str:
+def _is_installed(path: Path) -> bool:
+    # Python itself may live below a project's folder: below the home folder, it often does.
+    return not _INSTALLED.isdisjoint(path.parts) or any(map(path.is_relative_to, _PYTHON))
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _last_line(error: BaseException, file: Path) -> str:
     if isinstance(error, SyntaxError):
         return ""  # its text names the line
     own = [
