@@ -122,6 +122,11 @@ class Attachments:
         self._say(attachment, Kind.READY, 0, b"")
         self._tell_auto_response(attachment)
 
+    def tell_trying(self, attachment: Attachment, sequence: int) -> None:
+        """An event begins that may kill the process: said at once, or it might never be."""
+        attachment.link.write(pack(Kind.TRYING, attachment.channel, 0, sequence))
+        attachment.link.flush()
+
     def tell_done(self) -> None:
         """How far the room has got, for gateways that do not know it yet."""
         for attachment in self._attachments.values():

@@ -53,6 +53,7 @@ class Kind(enum.IntEnum):
     BROADCAST_BINARY = 29  # room actor: to all but those listed: pack_broadcast
     CLOSE = 30  # room actor: close this connection: pack_close
     AUTO_RESPONSE = 33  # room actor: answer this text without me: messages.AutoResponse
+    TRYING = 34  # room actor: `sequence`, which may have killed a process, is handled now
     RESPONSE = 31  # room actor: head and body, see pack_parts
 
     WAKE = 40  # gateway to manager: where is this room, wake it if need be: messages.RoomKey

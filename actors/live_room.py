@@ -279,11 +279,14 @@ class LiveRoom:
             await handling.begin(event)
             return
         await handling.finish()
+        careful = 0 < event.sequence <= attachment.careful_until
+        if careful:
+            # An earlier process died on one of these: the gateway must know which.
+            self.attachments.tell_trying(attachment, event.sequence)
         await handling.handle(event)
         if event.sequence:
             attachment.finished = event.sequence
-            if event.sequence <= attachment.careful_until:
-                # An earlier process died on one of these: the gateway must know which.
+            if careful:
                 await self.storage.sync()
                 self.attachments.tell_done()
                 attachment.link.flush()

@@ -139,7 +139,8 @@ class Router:
         channel = next(self._channels)
         connections = route.attach(link, channel)
         if link.lost:
-            self._room_lost(route)
+            route.detach()
+            self._after_detach(route)
             return
         self._by_channel[channel] = route
         attach = Attach(route.key, connections, route.careful_until)
@@ -166,6 +167,8 @@ class Router:
             self._on_refused(route, messages.decode(payload, Refused))
         elif kind == Kind.READY:
             route.give_up_s = None
+        elif kind == Kind.TRYING:
+            route.try_event(sequence)
         else:
             self._listener.on_room_frame(route, kind, number, payload)
 
