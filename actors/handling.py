@@ -64,15 +64,17 @@ class Handling:
             # Also for a hook that swallowed the cancellation: it ends here.
             self._timed_out = False
             assert self._task is not None
-            self._task.uncancel()
+            while self._task.cancelling():
+                self._task.uncancel()
             self._give_up(event)
 
     def check_time(self) -> None:
         """Cancel the event in hand if it is over its limit; called from the event loop.
 
-        A hook that does not await anything cannot be cancelled; it is cancelled when it does.
+        A hook that does not await anything cannot be cancelled; it is cancelled when it does. One
+        that goes on after a cancellation is cancelled again and again.
         """
-        if self._since_s is None or self._timed_out:
+        if self._since_s is None:
             return
         if self._clock() - self._since_s >= self._handler_s_max and self._task is not None:
             self._timed_out = True
@@ -108,6 +110,10 @@ class Handling:
                 await handle_event(self._live, self._room, event)
         except TimeoutError:
             self._give_up(event)
+        except Exception as error:
+            log.exception("room %s failed", self._live.key)
+            self._live.break_off(f"{type(error).__name__}: {error}")
+            return
         event.attachment.end(event.sequence)
         self._live.wake_up()
 
@@ -116,7 +122,7 @@ class Handling:
         log.error(
             "party %s, room %s: a hook took longer than %g s and was cancelled",
             key.party,
-            key.id,
+            key.quoted_id,
             self._handler_s_max,
         )
         tell_timeout(self._live, event)

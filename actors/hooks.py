@@ -30,11 +30,18 @@ class HookCancelled(Exception):
     """A hook ended in a CancelledError although nobody cancelled it: what it awaited was."""
 
 
+class HookExited(Exception):
+    """A hook raised SystemExit or KeyboardInterrupt, which would end the process of its room."""
+
+
+EXITS = (SystemExit, KeyboardInterrupt)
+
+
 async def call_hook(hook: Callable[..., Any], *args: object) -> Any:
     """Call a hook that may be `def` or `async def`.
 
     Raises:
-        Exception: What the hook raised, or HookCancelled.
+        Exception: What the hook raised, or HookCancelled, or HookExited.
         CancelledError: If the task that calls it was cancelled.
     """
     try:
@@ -44,6 +51,8 @@ async def call_hook(hook: Callable[..., Any], *args: object) -> Any:
         if being_cancelled():
             raise
         raise HookCancelled("something that the hook awaited was cancelled") from error
+    except EXITS as error:
+        raise HookExited("a hook cannot end the process, which other rooms may share") from error
 
 
 def being_cancelled() -> bool:
@@ -83,7 +92,7 @@ async def _message(live: LiveRoom, room: Room, event: Event, message: str | byte
         if being_cancelled():
             raise
         _log_raised(live, "on_message")
-    except Exception:
+    except (Exception, *EXITS):
         _log_raised(live, "on_message")
 
 
@@ -98,7 +107,8 @@ async def _connect(live: LiveRoom, room: Room, event: Event) -> None:
         _log_raised(live, "on_connect")
         connection.accept()
         connection.close(CLOSE_INTERNAL_ERROR, "the room could not take this connection")
-        del event.attachment.connections[event.number]
+        # With interleaving, the client may have left meanwhile.
+        event.attachment.connections.pop(event.number, None)
         return
     connection.accept()
 
@@ -136,6 +146,8 @@ def tell_handled(live: LiveRoom, event: Event) -> None:
         event.attachment.connections[event.number] = connection
         connection.take()
         connection.accept()
+    elif event.kind == Kind.CLOSED:
+        event.attachment.connections.pop(event.number, None)
 
 
 def tell_timeout(live: LiveRoom, event: Event) -> None:
@@ -157,4 +169,4 @@ def _respond(live: LiveRoom, event: Event, response: Response) -> None:
 
 
 def _log_raised(live: LiveRoom, hook: str) -> None:
-    log.exception("party %s, room %s: %s raised", live.key.party, live.key.id, hook)
+    log.exception("party %s, room %s: %s raised", live.key.party, live.key.quoted_id, hook)

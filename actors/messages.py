@@ -28,12 +28,17 @@ class RoomKey(msgspec.Struct, frozen=True, order=True):
     id: str
 
     def __str__(self) -> str:
-        return f"{self.party}/{self.id}"
+        return self.space
+
+    @property
+    def quoted_id(self) -> str:
+        """The id as it stands in URLs and logs: without slash, brace, line end or control code."""
+        return quote(self.id, safe="")
 
     @property
     def space(self) -> str:
-        """The name of the room's storage: the id is quoted, so that no `/`, `{` or `}` is in it."""
-        return f"{self.party}/{quote(self.id, safe='')}"
+        """The name of the room's storage."""
+        return f"{self.party}/{self.quoted_id}"
 
     @classmethod
     def of_space(cls, space: str) -> RoomKey:

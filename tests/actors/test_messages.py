@@ -64,8 +64,8 @@ def test_a_payload_of_another_kind_is_refused(payload: bytes) -> None:
 
 
 def test_a_room_is_shown_as_party_and_id() -> None:
-    """As the logs name it."""
-    assert str(RoomKey("chat", "a/b")) == "chat/a/b"
+    """As the logs name it: no id that a client chose can forge a line of them."""
+    assert str(RoomKey("chat", "a/b\nERROR \x1b[2J")) == "chat/a%2Fb%0AERROR%20%1B%5B2J"
 
 
 @pytest.mark.parametrize("room_id", ["a/b", "a{b}", "{", "}", "é", "a b", "%7B", "\x00", "x" * 99])
