@@ -22,7 +22,7 @@ from .connection import Connection
 from .frames import Kind
 from .gates import OutputGate
 from .handling import Handling
-from .hooks import call_hook, tell_handled
+from .hooks import EXITS, call_hook, tell_handled
 from .lifecycle import State, Step, next_state
 from .link import Link
 from .mailbox import Event, Mailbox
@@ -175,8 +175,8 @@ class LiveRoom:
             if self.state is State.LIVE and handling is not None:
                 await self._drain(handling)
         except asyncio.CancelledError:
-            if self.state is not State.BROKEN:
-                raise
+            # By break_off; or by a hook that cancelled the task that it runs in.
+            self.break_off("its task was cancelled")
         except Exception as error:
             log.exception("room %s failed", self.key)
             self.break_off(f"{type(error).__name__}: {error}")
@@ -200,8 +200,8 @@ class LiveRoom:
             handling = self._build()
             async with asyncio.timeout(self._options.handler_s_max):
                 await call_hook(self._room.on_start)
-        except Exception:
-            log.exception("party %s, room %s: on_start raised", self.key.party, self.key.id)
+        except (Exception, *EXITS):
+            log.exception("party %s, room %s: on_start raised", self.key.party, self.key.quoted_id)
             self.output.shut()
             self.storage.abandon()
             await self._around.backend.release(self.key.space, epoch=claim.epoch)
@@ -307,7 +307,7 @@ class LiveRoom:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await call_hook(self._room.on_stop, self._leave_reason)
         except Exception:
-            log.exception("party %s, room %s: on_stop raised", self.key.party, self.key.id)
+            log.exception("party %s, room %s: on_stop raised", self.key.party, self.key.quoted_id)
         await self.storage.close()
         self.attachments.tell_done()
         await self._around.backend.release(self.key.space, epoch=self._epoch)
