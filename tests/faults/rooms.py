@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -82,3 +83,11 @@ class Stayer(Ledger):
     """One that does not hibernate while a test looks."""
 
     hibernate_after = 3600.0
+
+
+class LateStarter(Ledger):
+    """One that takes its time to start."""
+
+    async def on_start(self) -> None:
+        await asyncio.sleep(0.5)
+        await super().on_start()

@@ -95,6 +95,7 @@ async def break_and_judge(parlour: RunningParlour, server: EmbeddedServer, seed:
                 task.result()
             print(f"healed in {time.monotonic() - healing_s:.1f} s")
             final = {room: await state_of(http, parlour, room) for room in rooms}
+            await until_it_works(epochs.look_again, RedisError)
         finally:
             for task in (watching, *running):
                 task.cancel()
@@ -148,6 +149,11 @@ class EpochWatch:
         self.latest = dict.fromkeys(spaces, 0)
         self.problems: list[str] = []
         self._url = url
+
+    async def look_again(self) -> None:
+        """Look once more."""
+        async with redis.asyncio.Redis.from_url(self._url, decode_responses=True) as client:
+            await self._look(client)
 
     async def run(self) -> None:
         async with redis.asyncio.Redis.from_url(
