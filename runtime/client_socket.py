@@ -19,14 +19,16 @@ from .handshake import Upgrade, minimal_request
 from .websocket import OPCODE_PONG, build_frame
 
 log = logging.getLogger(__name__)
-_picows_log = logging.getLogger("picows.gateway")
-_picows_log.setLevel(logging.CRITICAL)  # what clients do wrong is theirs, not our log's
+# What clients do wrong is theirs, not our log's. An adapter, as picows would make a logger of its
+# own out of a logger for each connection: most of a kilobyte.
+_picows_log = logging.LoggerAdapter(logging.getLogger("picows.gateway"))
+_picows_log.setLevel(logging.CRITICAL)
 
 SEND_BUFFER_BYTES_MAX = 4 * 1024 * 1024  # that a client has not read
 EARLY_BYTES_MAX = 4 * 1024 * 1024  # sent by the room before the handshake is answered
 FRAGMENTS_MAX = 16_384  # of one message: pieces of no bytes at all cost memory too
 CLOSE_TIMEOUT_S = 5.0  # for the client to answer a close
-READ_BUFFER_BYTES = 2048  # to start with; picows lets it grow to the largest message
+READ_BUFFER_BYTES = 1024  # to start with; picows lets it grow to the largest message
 
 NORMAL, PROTOCOL_ERROR, NO_STATUS, ABNORMAL = 1000, 1002, 1005, 1006
 INVALID_TEXT, TOO_BIG, TRY_AGAIN_LATER = 1007, 1009, 1013

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import sys
 from dataclasses import dataclass
 
 from multidict import CIMultiDictProxy
@@ -65,9 +66,9 @@ def check_upgrade(
         raise BadHandshake(400, "Sec-WebSocket-Key must be 16 bytes in base64")
     if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
         raise BadHandshake(400, "a request for a WebSocket has no body")
-    return Upgrade(
-        path, headers.get("host", ""), [(str(n), v) for n, v in headers.items()], key.encode()
-    )
+    # Names are few, and kept as long as the connection: one copy of each serves all.
+    pairs = [(sys.intern(str(name)), value) for name, value in headers.items()]
+    return Upgrade(path, headers.get("host", ""), pairs, key.encode())
 
 
 def minimal_request(key: bytes) -> bytes:
