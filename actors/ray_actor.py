@@ -8,6 +8,7 @@ import gc
 import logging
 
 import cloudpickle
+import ray
 
 from .room_actor import RoomActor, RoomActorSettings
 
@@ -31,3 +32,5 @@ class RayRoomActor:
         # What is loaded by now lives as long as the process: the collector need not look at it.
         gc.freeze()
         await actor.ended.wait()
+        # Detached, so nobody else may be left to end it: a manager that died had started it.
+        ray.actor.exit_actor()  # type: ignore[no-untyped-call]

@@ -12,7 +12,7 @@ import logging
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, RayError
+from ray.exceptions import ActorDiedError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from . import deployment
@@ -43,8 +43,14 @@ class Controller:
                 except ActorDiedError:
                     log.warning("the %s is gone for good: starting another", name)
                     await asyncio.to_thread(ray.kill, self._actor(name))
+                except RayTaskError as error:
+                    # It runs and could not start what it is for; Ray restarts what it sees die.
+                    log.warning("the %s could not start, it tries again: %s", name, error.cause)
+                    await asyncio.to_thread(ray.kill, self._actor(name), no_restart=False)
                 except RayError as error:
                     log.info("the %s is being restarted: %s", name, type(error).__name__)
+                except Exception:
+                    log.exception("the controller could not look after the %s", name)
             await asyncio.sleep(LOOK_S)
 
     async def deploy(self, code: Code) -> int:
@@ -54,8 +60,7 @@ class Controller:
             RayError: If they cannot be used; what was deployed before goes on.
         """
         async with self._deploying:
-            before = deployment.load()
-            new = Deployment(before.version + 1 if before else 1, code)
+            new = Deployment(deployment.next_version(), code)
             await self._actor("manager").deploy.remote(new)
             deployment.save(new)
             await self._actor("gateway").deploy.remote(list(code.parties))

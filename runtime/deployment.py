@@ -15,6 +15,7 @@ from .code import Code
 
 _NAMESPACE = b"parlour"
 _KEY = b"deployment"
+_COUNTER = b"versions"
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,13 @@ class Deployment:
 
     version: int
     code: Code
+
+
+def next_version() -> int:
+    """A number that no deployment had, not even one that failed."""
+    version = int(_internal_kv_get(_COUNTER, namespace=_NAMESPACE) or b"0") + 1
+    _internal_kv_put(_COUNTER, str(version).encode(), namespace=_NAMESPACE)
+    return version
 
 
 def save(deployment: Deployment) -> None:

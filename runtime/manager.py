@@ -7,12 +7,12 @@ gives it a standby. Room actors report to it, and it tells them which rooms have
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
-from collections import deque
 from collections.abc import Coroutine
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from ..actors import messages
 from ..actors.frames import Kind, pack
@@ -25,12 +25,11 @@ from .hibernation import NodeSnapshot, RoomSnapshot, departures
 from .memory import available_bytes
 from .pool import ActorRecord, ActorState, Pool
 from .settings import ManagerSettings
+from .waiting import WaitingWake, WaitingWakes
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.2
-WAITING_MAX = 10_000  # rooms that wait for a room actor
-WAITING_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 6.0
 TRIAL_TIMEOUT_S = 40.0  # for the first room actor of a new version to start
 RESTART_PAUSE_S = 1.0  # after a room actor that could not start
@@ -59,15 +58,6 @@ class ActorStarter(Protocol):
         """End one at once, whoever has started it."""
 
 
-class WaitingWake(NamedTuple):
-    """A gateway's question that has no answer yet."""
-
-    link: Link
-    number: int
-    key: RoomKey
-    since_s: float
-
-
 class HibernationManager:
     """Places rooms in room actors and takes them out again."""
 
@@ -77,13 +67,14 @@ class HibernationManager:
         self._starter = starter
         self._undertaker = Undertaker(settings.redis_url)
         self._code = b""
-        self._waiting: deque[WaitingWake] = deque()
+        self._waiting = WaitingWakes()
         self._running: dict[str, RunningActor] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.AbstractServer | None = None
         self._pause_until_s = 0.0
         self._start_error = ""
         self._trials: dict[str, asyncio.Future[str]] = {}  # room actor -> what went wrong
+        self._one_is_gone = asyncio.Event()
         self._stopping = False
 
     def __repr__(self) -> str:
@@ -140,15 +131,21 @@ class HibernationManager:
             if record.state is ActorState.STARTING and record.id in self._running:
                 self._running[record.id].kill()  # has no room, and cannot be told yet
             self._end(record, b"shutdown")
-        waits = [asyncio.ensure_future(actor.ended()) for actor in self._running.values()]
-        if waits:
-            await asyncio.wait(waits, timeout=STOP_TIMEOUT_S)
-        for actor in self._running.values():
-            actor.kill()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self._all_gone()
+        for actor_id in list(self.pool.actors):
+            self._starter.kill(actor_id)
         for task in self._tasks:
             task.cancel()
         if self._server is not None:
             self._server.close()
+
+    async def _all_gone(self) -> None:
+        # Also of those that an earlier manager started: all that is known of them is their link.
+        while self.pool.actors:
+            self._one_is_gone.clear()
+            await self._one_is_gone.wait()
 
     # Frames
 
@@ -159,7 +156,7 @@ class HibernationManager:
         if record is None:
             # It was started by a manager that has died since; its rooms are in its first report.
             record = self.pool.add(hello.id, hello.version)
-        self.pool.started(record, link, hello.address)
+        self.pool.started(record, link, hello.address, time.monotonic())
         if hello.id in self._trials and not self._trials[hello.id].done():
             self._trials[hello.id].set_result("")
         self._undertaker.watch(hello.id, hello.pid)
@@ -181,13 +178,15 @@ class HibernationManager:
     def _on_lost(self, link: Link) -> None:
         record = self._record_of(link)
         if record is None:
-            self._waiting = deque(wake for wake in self._waiting if wake.link is not link)
+            self._waiting.forget(link)
             return
         record.link = None
         keys = self.pool.remove(record)
+        self._one_is_gone.set()
         if record.state is not ActorState.ENDING:
             log.warning("room actor %s is gone, it had %d rooms", record.id, len(keys))
-            self._starter.kill(record.id)
+        if record.state is not ActorState.ENDING or record.id not in self._running:
+            self._starter.kill(record.id)  # one that another manager started has nobody else
         self._undertaker.bury(record.id, record.owner, keys)
         self._fill()
 
@@ -200,20 +199,20 @@ class HibernationManager:
     # Placing
 
     def _on_wake(self, link: Link, number: int, key: RoomKey) -> None:
-        if len(self._waiting) >= WAITING_MAX:
+        if self._waiting.full:
             self._answer(link, number, Placed(error="too many rooms wait for a process"))
             return
         wake = WaitingWake(link, number, key, time.monotonic())
         if self._undertaker.is_burying(key):
             self._spawn(self._place_after_burial(wake))
-        elif self._waiting or not self._place(wake):
-            self._waiting.append(wake)
+        elif not self._place(wake):
+            self._waiting.add(wake)
             self._fill()
 
     async def _place_after_burial(self, wake: WaitingWake) -> None:
         await self._undertaker.buried(wake.key)
         if not self._place(wake):
-            self._waiting.append(wake)
+            self._waiting.add(wake)
             self._fill()
 
     def _place(self, wake: WaitingWake) -> bool:
@@ -225,8 +224,7 @@ class HibernationManager:
         return True
 
     def _serve_waiting(self) -> None:
-        while self._waiting and self._place(self._waiting[0]):
-            self._waiting.popleft()
+        self._waiting.serve(self._place)
 
     def _answer(self, link: Link, number: int, placed: Placed) -> None:
         link.write(pack(Kind.PLACED, number=number, payload=messages.encode(placed)))
@@ -248,16 +246,24 @@ class HibernationManager:
             self.settings.redis_url,
             record.version,
         )
-        actor = await self._starter.start(settings, code)
+        record.started_s = time.monotonic()
+        try:
+            actor = await self._starter.start(settings, code)
+        except Exception as error:  # whatever Ray raises: the place must become free again
+            self._could_not_start(record, f"{type(error).__name__}: {error}")
+            return
         self._running[record.id] = actor
         problem = await actor.ended()
         del self._running[record.id]
-        if record.state is ActorState.STARTING:
-            self.pool.remove(record)
+        if record.state is ActorState.STARTING or record.link is None:
             self._could_not_start(record, problem or "a room actor ended while it started")
         actor.kill()
 
     def _could_not_start(self, record: ActorRecord, problem: str) -> None:
+        if self.pool.actors.get(record.id) is not record:
+            return  # it had started, and has ended since
+        self.pool.remove(record)
+        self._one_is_gone.set()
         trial = self._trials.get(record.id)
         if trial is not None and not trial.done():
             trial.set_result(problem)
@@ -269,13 +275,28 @@ class HibernationManager:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            self._expire_waiting()
-            self._send_to_sleep()
-            for record in self.pool.silent(time.monotonic()):
-                self._spawn(self._end_if_stopped(record))
-            for record in self.pool.surplus():
-                self._end(record, b"surplus")
-            self._fill()
+            try:
+                self._look_around()
+            except Exception:  # one bad look must not be the last
+                log.exception("the hibernation manager could not look after its rooms")
+
+    def _look_around(self) -> None:
+        now_s = time.monotonic()
+        self._expire_waiting()
+        self._send_to_sleep()
+        for record in self.pool.actors.values():
+            if record.version != self.pool.version and record.keys:
+                # Again and again: a room may have been on its way to it when it was told first.
+                self._send_all_away(record, "deploy")
+        for record in self.pool.silent(now_s):
+            self._spawn(self._end_if_stopped(record))
+        for record in self.pool.stuck(now_s, TRIAL_TIMEOUT_S):
+            log.error("room actor %s is stuck and is ended", record.id)
+            self._undertaker.kill(record.id)
+            self._starter.kill(record.id)
+        for record in self.pool.surplus():
+            self._end(record, b"surplus")
+        self._fill()
 
     async def _end_if_stopped(self, record: ActorRecord) -> None:
         """A busy room actor does not report but keeps its lease; a stopped one loses it."""
@@ -284,9 +305,7 @@ class HibernationManager:
             self._undertaker.kill(record.id)
 
     def _expire_waiting(self) -> None:
-        oldest_s = time.monotonic() - WAITING_TIMEOUT_S
-        while self._waiting and self._waiting[0].since_s < oldest_s:
-            wake = self._waiting.popleft()
+        for wake in self._waiting.expired(time.monotonic()):
             why = self._start_error or "no room actor became free in time"
             self._answer(wake.link, wake.number, Placed(error=why))
 

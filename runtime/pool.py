@@ -18,6 +18,7 @@ from ..actors.options import RoomOptions
 
 ASSIGNMENT_TIMEOUT_S = 10.0  # for a gateway to attach to the room actor it was given
 SILENCE_S = 1.5  # without a report; then its lease is looked at
+BLOCKING_GRACE_S = 5.0  # beyond a hook's time limit, for one that blocks its process
 STARTING_MAX = 4  # at once: each start costs most of a second of CPU
 
 
@@ -43,7 +44,9 @@ class ActorRecord:
     retiring: bool = False  # takes no new room, ends when it is empty
     empty_bytes: int = 0  # its memory when it was a fresh standby
     memory_bytes: int = 0
+    started_s: float = 0.0
     reported_s: float = 0.0
+    looked_s: float = 0.0  # when its silence was last noticed
     owner: str = ""  # the name of its lease, from the first report on
     rooms: dict[RoomKey, RoomReport] = field(default_factory=dict)
     assigned: dict[RoomKey, float] = field(default_factory=dict)  # -> when, until it is reported
@@ -104,9 +107,10 @@ class Pool:
         record = self.actors[actor_id] = ActorRecord(actor_id, version, retiring=retiring)
         return record
 
-    def started(self, record: ActorRecord, link: Link, address: str) -> None:
+    def started(self, record: ActorRecord, link: Link, address: str, now_s: float) -> None:
         """A room actor is ready."""
         record.link, record.address, record.state = link, address, ActorState.STANDBY
+        record.reported_s = now_s
 
     def remove(self, record: ActorRecord) -> set[RoomKey]:
         """A room actor is gone; returns the rooms it had."""
@@ -183,11 +187,34 @@ class Pool:
         found = [
             record
             for record in self.actors.values()
-            if record.keys and record.link is not None and now_s - record.reported_s >= SILENCE_S
+            if record.keys
+            and record.link is not None
+            and now_s - max(record.reported_s, record.looked_s) >= SILENCE_S
         ]
         for record in found:
-            record.reported_s = now_s
+            record.looked_s = now_s
         return found
+
+    def stuck(self, now_s: float, start_s_max: float) -> list[ActorRecord]:
+        """Those that have been starting for too long, or whose hook blocks them for too long.
+
+        A hook that does not await cannot be cancelled from inside; only its process can be ended.
+        """
+        return [
+            record
+            for record in self.actors.values()
+            if (
+                now_s - record.started_s > start_s_max
+                if record.state is ActorState.STARTING and record.started_s
+                else record.keys
+                and record.link is not None
+                and now_s - record.reported_s > self._silence_s_max(record.party)
+            )
+        ]
+
+    def _silence_s_max(self, party: str) -> float:
+        options = self.options.get(party)
+        return BLOCKING_GRACE_S + (options.handler_s_max if options is not None else 0.0)
 
     # How many there should be
 

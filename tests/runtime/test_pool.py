@@ -43,7 +43,7 @@ class Node:
     def start(self, actor_id: str) -> ActorRecord:
         """A room actor that is ready."""
         record = self.pool.add(actor_id, self.pool.version)
-        self.pool.started(record, self._link, f"/run/{actor_id}")
+        self.pool.started(record, self._link, f"/run/{actor_id}", self.now_s)
         return record
 
     def assign(self, name: str) -> str | None:

@@ -1,0 +1,56 @@
+"""Gateways' questions that have no answer yet: their rooms wait for a room actor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..actors.link import Link
+from ..actors.messages import RoomKey
+
+WAITING_MAX = 10_000  # rooms that wait for a room actor
+WAITING_TIMEOUT_S = 20.0
+
+
+class WaitingWake(NamedTuple):
+    """A gateway's question."""
+
+    link: Link
+    number: int
+    key: RoomKey
+    since_s: float
+
+
+class WaitingWakes:
+    """Those that wait, oldest first. Pure."""
+
+    def __init__(self) -> None:
+        self._wakes: list[WaitingWake] = []
+
+    def __len__(self) -> int:
+        return len(self._wakes)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more may wait."""
+        return len(self._wakes) >= WAITING_MAX
+
+    def add(self, wake: WaitingWake) -> None:
+        """Let one wait."""
+        self._wakes.append(wake)
+
+    def serve(self, place: Callable[[WaitingWake], bool]) -> None:
+        """Try each once: one that nothing can be done for does not hold up the others."""
+        self._wakes = [wake for wake in self._wakes if not place(wake)]
+
+    def forget(self, link: Link) -> None:
+        """A gateway is gone."""
+        self._wakes = [wake for wake in self._wakes if wake.link is not link]
+
+    def expired(self, now_s: float) -> list[WaitingWake]:
+        """Those that have waited too long; they wait no more."""
+        oldest_s = now_s - WAITING_TIMEOUT_S
+        gone = [wake for wake in self._wakes if wake.since_s < oldest_s]
+        if gone:
+            self._wakes = [wake for wake in self._wakes if wake.since_s >= oldest_s]
+        return gone
