@@ -30,10 +30,14 @@ class Undertaker:
     def __init__(self, redis_url: str) -> None:
         self._redis_url = redis_url
         self._handles: dict[str, int] = {}  # room actor -> file descriptor of its process
+        self._addresses: dict[str, str] = {}
         self._burials: dict[RoomKey, asyncio.Task[None]] = {}
 
-    def watch(self, actor_id: str, pid: int) -> None:
+    def watch(self, actor_id: str, pid: int, address: str) -> None:
         """Hold on to a process, so that its end can be told from another's with the same number."""
+        self._addresses[actor_id] = address
+        if actor_id in self._handles:
+            return  # it has lost its line to us and found it again
         try:
             self._handles[actor_id] = os.pidfd_open(pid)
         except (AttributeError, OSError):  # not Linux, or gone already: the lease will tell
@@ -73,11 +77,14 @@ class Undertaker:
 
     async def _bury(self, actor_id: str, owner: str) -> None:
         handle = self._handles.pop(actor_id, None)
-        if handle is None:
+        address = self._addresses.pop(actor_id, None)
+        if handle is None or address is None:
             return
         try:
             async with asyncio.timeout(LEASE_S):
                 await readable(handle)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(address)  # no process takes its own socket with it
             async with redis.asyncio.Redis.from_url(self._redis_url) as client:
                 await client.delete(lease_key(owner))
         except (TimeoutError, RedisError) as error:

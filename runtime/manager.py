@@ -159,7 +159,7 @@ class HibernationManager:
         self.pool.started(record, link, hello.address, time.monotonic())
         if hello.id in self._trials and not self._trials[hello.id].done():
             self._trials[hello.id].set_result("")
-        self._undertaker.watch(hello.id, hello.pid)
+        self._undertaker.watch(hello.id, hello.pid, hello.address)
         self._serve_waiting()
 
     def _on_frame(
