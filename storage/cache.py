@@ -57,6 +57,7 @@ class Cache:
         self._clean: OrderedDict[str, Known] = OrderedDict()
         self._cleared = False  # the dirty entries start from nothing: delete_all
         self._flushing_bytes = 0
+        self._absent_count = 0  # clean entries without data
         # Keys whose bytes came from Redis and were not decoded yet: decode them with suspicion.
         self._unchecked: set[str] = set()
         # All existing keys in order, while complete and once somebody listed.
@@ -113,6 +114,7 @@ class Cache:
         self._dirty = {}
         self._flushing = {}  # still on the wire, and what it writes is not to be seen any more
         self._clean.clear()
+        self._absent_count = 0
         self._unchecked.clear()
         self.clean_bytes = 0
         self._cleared = True
@@ -152,15 +154,24 @@ class Cache:
 
         What would drive out most of the rest is not kept.
         """
-        if sum(_cost(key, data) for key, data in entries.items()) > self._bytes_max // 4:
+        clean, flushing, dirty = self._clean, self._flushing, self._dirty
+        new = {
+            key: data
+            for key, data in entries.items()
+            if key not in clean and key not in flushing and key not in dirty
+        }
+        if sum(_cost(key, data) for key, data in new.items()) > self._bytes_max // 4:
             return
-        for key, data in entries.items():
-            if key in self._dirty or key in self._flushing or key in self._clean:
-                continue
+        for key, data in new.items():
             self._keep(key, data)
-            if not checked and key in self._clean:
+            if not checked and key in clean:
                 self._unchecked.add(key)
         self._evict()
+
+    def exist(self, count: int) -> None:
+        """Be told how many keys Redis holds: a cache that knows so many is complete."""
+        if not self.unflushed_bytes and len(self._clean) - self._absent_count == count:
+            self.complete = True
 
     def names(self, wanted: KeyRange) -> list[str]:
         """List the existing keys of a range. Only while complete."""
@@ -186,12 +197,14 @@ class Cache:
             self._now_incomplete()
             return
         self._clean[key] = data
+        self._absent_count += data is None
         self.clean_bytes += _cost(key, data)
 
     def _drop_clean(self, key: str) -> None:
         old: Found = self._clean.pop(key, UNKNOWN)
         if old is not UNKNOWN:
             self.clean_bytes -= _cost(key, old)
+            self._absent_count -= old is None
             self._unchecked.discard(key)
 
     def _evict(self) -> None:
@@ -199,7 +212,9 @@ class Cache:
             key, data = self._clean.popitem(last=False)
             self.clean_bytes -= _cost(key, data)
             self._unchecked.discard(key)
-            if data is not None:
+            if data is None:
+                self._absent_count -= 1
+            else:
                 self._now_incomplete()
 
     def _now_incomplete(self) -> None:

@@ -179,6 +179,7 @@ class Reader:
         """Let the cache know what was read."""
         if not self._cache.complete:  # else `delete_all` came in between and it is all gone
             self._cache.remember(found, checked=checked)
+            self._cache.exist(self._index.key_count)
 
     async def _settle(self, during: asyncio.Future[None] | None) -> None:
         """Wait until the flush that was on the wire has landed, so that the index shows it."""

@@ -116,6 +116,32 @@ def test_clearing_hides_everything_at_once() -> None:
     assert cache.seal() == ({}, False)
 
 
+def test_knowing_every_key_that_exists_is_being_complete() -> None:
+    """As many known keys as Redis holds, known absent ones not counted, make a complete cache."""
+    cache = Cache(10_000)
+    cache.remember({"a": b"1", "b": b"1", "none": None}, checked=True)
+    cache.exist(3)
+    assert not cache.complete
+    cache.remember({"c": b"1"}, checked=True)
+    cache.exist(3)
+    assert cache.complete
+    assert cache.names(KeyRange("", None)) == ["a", "b", "c"]
+    assert cache.lookup("d") is None
+
+
+def test_what_is_unflushed_does_not_make_a_cache_complete() -> None:
+    """While a flush is pending Redis holds another number of keys than it will."""
+    cache = Cache(10_000)
+    cache.remember({"a": b"1"}, checked=True)
+    cache.write("b", b"1")
+    cache.seal()
+    cache.exist(1)
+    assert not cache.complete
+    cache.landed()
+    cache.exist(2)
+    assert cache.complete
+
+
 def test_names_are_the_existing_keys_in_order() -> None:
     """Kept up as keys come and go."""
     cache = Cache(10_000, {"b": b"1", "d": b"1"})
@@ -167,6 +193,7 @@ def test_memory_is_counted_exactly() -> None:
         layers = (*cache._dirty.items(), *cache._flushing.items())
         assert cache.unflushed_bytes >= sum(map(_cost, layers))
         assert cache._unchecked <= cache._clean.keys()
+        assert cache._absent_count == sum(data is None for data in cache._clean.values())
         assert not cache._clean.keys() & cache._dirty.keys()
     if in_flight:
         cache.landed()
