@@ -147,7 +147,11 @@ async def raw_client(port: int, receive_bytes: int | None = None) -> AsyncIterat
     if receive_bytes is not None:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
     plain.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", port))
+    try:
+        await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", port))
+    except OSError:
+        plain.close()
+        raise
     reader, writer = await asyncio.open_connection(sock=plain, limit=receive_bytes or 1 << 16)
     try:
         yield RawClient(reader, writer)
