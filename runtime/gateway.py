@@ -83,6 +83,7 @@ class Gateway:
         if self._server is not None:
             self._server.close()
         for socket, _ in list(self._sockets.values()):
+            socket.open()  # a client that waits for its room sees a code only once it is in
             socket.close(GOING_AWAY, "the server is stopping")
         await self._alarm_clock.stop()
         await self._http_server.shutdown(timeout=1.0)
