@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MESSAGE_BYTES_MAX = 32 * 1024 * 1024  # of one message from a room; Durable Objects' limit
 STATE_BYTES_MAX = 16 * 1024  # encoded; Durable Objects' limit of an attachment
+TAGS_MAX = 9  # besides the id; the limit of PartyKit
+TAG_CHARACTERS_MAX = 256
 CLOSE_REASON_BYTES_MAX = 123  # RFC 6455 section 5.5
 _CLOSE_CODES_RESERVED = frozenset({1004, 1005, 1006, 1015})
 
@@ -46,7 +48,6 @@ class Connection:
         "_record",
         "_state",
         "closing",
-        "tags",
     )
 
     def __init__(
@@ -62,7 +63,6 @@ class Connection:
         self._record = record
         self._accepted = accepted
         self._state = decode_state(record.state) if record.state else None
-        self.tags: tuple[str, ...] = tuple(record.tags) or (record.id,)
         self.closing = False
 
     def __repr__(self) -> str:
@@ -77,6 +77,11 @@ class Connection:
     def uri(self) -> str:
         """The full URL that the client asked for."""
         return self._record.uri
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What `get_connection_tags` gave the connection; its id is always the first."""
+        return (self._record.id, *self._record.tags)
 
     @property
     def number(self) -> int:
@@ -153,6 +158,29 @@ class Connection:
         """The request that opened the connection."""
         return Request("GET", self.uri, "/", self._record.headers)
 
+    def tag(self, tags: object) -> None:
+        """Give the connection its tags.
+
+        Raises:
+            TypeError: If they are not a list or tuple of str.
+            ValueError: If there are more than `TAGS_MAX`, or one is empty, over
+                `TAG_CHARACTERS_MAX` characters, or no UTF-8.
+        """
+        if not isinstance(tags, list | tuple) or not all(isinstance(t, str) for t in tags):
+            raise TypeError(f"tags {tags!r} were given; give a list of str")
+        distinct = [tag for tag in dict.fromkeys(tags) if tag != self.id]
+        if len(distinct) > TAGS_MAX:
+            raise ValueError(
+                f"{len(distinct)} tags were given, a connection has at most {TAGS_MAX}"
+            )
+        for tag in distinct:
+            if not 0 < len(tag) <= TAG_CHARACTERS_MAX:
+                raise ValueError(
+                    f"a tag of {len(tag)} characters was given, one has 1 to {TAG_CHARACTERS_MAX}"
+                )
+            tag.encode()
+        self._record.tags = distinct
+
     def take(self) -> None:
         """on_connect begins: broadcasts reach the connection from here on."""
         self._send(Kind.TAKEN, b"")
@@ -164,7 +192,7 @@ class Connection:
 
     def standing(self) -> messages.Standing:
         """What the gateway keeps."""
-        return messages.Standing(list(self.tags), self._record.state)
+        return messages.Standing(self._record.tags, self._record.state)
 
     def _send(self, kind: Kind, payload: bytes) -> None:
         attachment = self._attachment

@@ -102,7 +102,9 @@ async def _connect(live: LiveRoom, room: Room, event: Event) -> None:
     event.attachment.connections[event.number] = connection
     connection.take()
     try:
-        await call_hook(room.on_connect, connection, connection.request())
+        request = connection.request()
+        connection.tag(await call_hook(room.get_connection_tags, connection, request))
+        await call_hook(room.on_connect, connection, request)
     except Exception:
         _log_raised(live, "on_connect")
         connection.accept()

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import redis
 
 from ..storage.keys import lease_key
+from ..storage.opening import BlockingClient, open_blocking
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +52,8 @@ class Lease:
         self._lost = False
         self._address = address
         self._on_lost = on_lost
-        self._redis = redis.Redis.from_url(
-            url, socket_timeout=COMMAND_TIMEOUT_S, socket_connect_timeout=COMMAND_TIMEOUT_S
-        )
+        self._url = url
+        self._redis: BlockingClient
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
 
@@ -72,6 +72,7 @@ class Lease:
         Raises:
             redis.RedisError: If the server cannot be reached.
         """
+        self._redis = open_blocking(self._url, timeout_s=COMMAND_TIMEOUT_S)
         self._renew()
         self._thread.start()
 

@@ -93,9 +93,10 @@ class Room:
         """The room's own key-value storage."""
         return self._context.storage
 
-    def connections(self) -> list[Connection]:
-        """The open connections, oldest first."""
-        return self._context.open_connections()
+    def connections(self, tag: str | None = None) -> list[Connection]:
+        """The open connections, oldest first; with `tag`, those that have it."""
+        connections = self._context.open_connections()
+        return connections if tag is None else [c for c in connections if tag in c.tags]
 
     def broadcast(self, message: str | bytes, without: Iterable[str] = ()) -> None:
         """Send to every open connection but those whose ids are listed.
@@ -172,6 +173,14 @@ class Room:
 
         If it raises, the event that woke the room fails and the next one tries again.
         """
+
+    def get_connection_tags(self, connection: Connection, request: Request) -> Any:
+        """The tags of a new connection: up to 9 str of up to 256 characters; the id is one anyway.
+
+        Runs before `on_connect`. If it raises, or gives other tags, the connection is closed with
+        1011.
+        """
+        return ()
 
     def on_connect(self, connection: Connection, request: Request) -> Any:
         """A client wants in. It is let in when this returns; what is sent here arrives first.

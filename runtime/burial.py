@@ -12,16 +12,19 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Iterable
-
-import redis.asyncio
-from redis.exceptions import RedisError
+from collections.abc import AsyncIterator, Iterable
 
 from ..actors.lease import LEASE_S
 from ..actors.messages import RoomKey
+from ..storage import StorageError
 from ..storage.keys import lease_key
+from ..storage.redis_cluster import connect
+from ..storage.redis_commands import ConnectionLimits
+from ..storage.redis_connection import RedisClient
 
 log = logging.getLogger(__name__)
+
+COMMAND_PATIENCE_S = 2.0
 
 
 class Undertaker:
@@ -53,9 +56,10 @@ class Undertaker:
     async def is_lease_gone(self, owner: str) -> bool:
         """Whether a room actor has failed to renew its lease; False if the server cannot tell."""
         try:
-            async with redis.asyncio.Redis.from_url(self._redis_url) as client:
-                return not await client.exists(lease_key(owner))
-        except RedisError:
+            key = lease_key(owner)
+            async with self._connected() as server:
+                return not await server.execute("EXISTS", key, key=key)
+        except StorageError:
             return False
 
     def kill(self, actor_id: str) -> None:
@@ -75,6 +79,15 @@ class Undertaker:
         if task is not None:
             await asyncio.wait([task])
 
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[RedisClient]:
+        limits = ConnectionLimits(patience_s=COMMAND_PATIENCE_S)
+        server = await connect(self._redis_url, limits=limits, name="parlour-manager")
+        try:
+            yield server
+        finally:
+            await server.close()
+
     async def _bury(self, actor_id: str, owner: str) -> None:
         handle = self._handles.pop(actor_id, None)
         address = self._addresses.pop(actor_id, None)
@@ -85,9 +98,10 @@ class Undertaker:
                 await readable(handle)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(address)  # no process takes its own socket with it
-            async with redis.asyncio.Redis.from_url(self._redis_url) as client:
-                await client.delete(lease_key(owner))
-        except (TimeoutError, RedisError) as error:
+            key = lease_key(owner)
+            async with self._connected() as server:
+                await server.execute("DEL", key, key=key, repeat=True)
+        except (TimeoutError, StorageError) as error:
             log.warning("the lease of room actor %s is left to run out: %r", actor_id, error)
         finally:
             os.close(handle)

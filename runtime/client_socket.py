@@ -69,6 +69,7 @@ class ClientSocket(WSListener):
         self._close_sent: tuple[int, str] | None = None
         self._close_received: tuple[int, str] | None = None
         self._told = False
+        self._waiting: asyncio.TimerHandle | None = None  # for the room to let the client in
 
     def __repr__(self) -> str:
         state = "open" if self._websocket else "opening"
@@ -76,10 +77,20 @@ class ClientSocket(WSListener):
 
     # Life
 
+    def let_wait(self, timeout_s: float) -> None:
+        """Give the room so long to let the client in; then it is told to try again later."""
+        self._waiting = asyncio.get_running_loop().call_later(timeout_s, self._not_let_in)
+
+    def _not_let_in(self) -> None:
+        self.open()
+        self.close(TRY_AGAIN_LATER, "the room did not answer in time")
+
     def open(self) -> None:
         """Answer the handshake with 101; what the room has sent so far follows at once."""
+        self._stop_waiting()
         if self._websocket is not None or self._transport.is_closing():
             return
+        self.pause()  # while one protocol takes over from the other
         protocol = WSProtocol(
             None, None, False, lambda request: self, _picows_log, True, None,
             False, 0, 0, WSAutoPingStrategy.PING_WHEN_IDLE, False,
@@ -106,8 +117,14 @@ class ClientSocket(WSListener):
         self._told = True
         self._transport.close()
 
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
     def lost(self) -> None:
         """The client went away before it was let in."""
+        self._stop_waiting()
         self._tell(ABNORMAL, "", False)
 
     def _send_close(self, code: int, reason: str) -> None:

@@ -25,6 +25,7 @@ from .handshake import (
 )
 
 HEAD_TIMEOUT_S = 10.0
+OPEN_TIMEOUT_S = 90.0  # for a room to wake and let a client in: longer than a wake may take
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 30, 10, 3
 
 
@@ -110,6 +111,7 @@ class Waiting(asyncio.Protocol):
     def __init__(self, transport: asyncio.Transport, client: ClientSocket) -> None:
         self._transport = transport
         self._client = client
+        client.let_wait(OPEN_TIMEOUT_S)
 
     def data_received(self, data: bytes) -> None:
         # RFC 6455 section 4.1: the client has to wait for the answer.
@@ -126,9 +128,10 @@ def let_wait(transport: asyncio.Transport, doorkeeper: Doorkeeper, upgrade: Upgr
         BadHandshake: If there is no such room; the connection stays with who had it.
     """
     client = doorkeeper.on_upgrade(transport, upgrade)
+    # Reading goes on: a client that leaves while it waits is noticed by that alone.
     transport.set_protocol(Waiting(transport, client))
-    if transport.is_reading():
-        transport.pause_reading()
+    if not transport.is_reading():
+        transport.resume_reading()
 
 
 def parse_upgrade(head: bytes) -> Upgrade:

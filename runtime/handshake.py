@@ -66,9 +66,22 @@ def check_upgrade(
         raise BadHandshake(400, "Sec-WebSocket-Key must be 16 bytes in base64")
     if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
         raise BadHandshake(400, "a request for a WebSocket has no body")
+    if not is_utf8(path, headers):
+        raise BadHandshake(400, "path and headers must be UTF-8")
     # Names are few, and kept as long as the connection: one copy of each serves all.
     pairs = [(sys.intern(str(name)), value) for name, value in headers.items()]
     return Upgrade(path, headers.get("host", ""), pairs, key.encode())
+
+
+def is_utf8(path: str, headers: CIMultiDictProxy[str]) -> bool:
+    """Whether a request's path and headers are UTF-8; aiohttp leaves a trace of what is not."""
+    try:
+        path.encode()
+        for value in headers.values():
+            value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def minimal_request(key: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +14,7 @@ from ..actors.frames import pack_parts
 from ..actors.messages import RequestHead, ResponseHead
 from .addresses import BadAddress, RoomAddress
 from .front import Doorkeeper, let_wait
-from .handshake import BadHandshake, check_upgrade
+from .handshake import BadHandshake, check_upgrade, is_utf8
 
 if TYPE_CHECKING:
     from .settings import GatewaySettings
@@ -21,14 +22,24 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INDEX = "index.html"
+BODY_TIMEOUT_S = 60.0  # for a body to arrive
+BODIES_BYTES_MAX = 256 * 1024 * 1024  # of all bodies that are arriving
 # What belongs to a client's connection and not to a room's answer: the gateway says it itself.
 _CONNECTION_HEADERS = frozenset(
-    "connection content-length keep-alive te trailer transfer-encoding upgrade".split()
+    ["connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]
 )
 
 
 class RoomUnavailable(Exception):
     """A request that its room will not answer; the text is for the client."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class BadBody(Exception):
+    """A request body that is not taken; the text is for the client."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -51,6 +62,7 @@ class HttpFront:
     def __init__(self, rooms: RoomAsker, settings: GatewaySettings) -> None:
         self._rooms = rooms
         self._body_bytes_max = settings.body_bytes_max
+        self._bodies_bytes = 0  # of all bodies that have not arrived whole
         self._public = Path(settings.public_folder).resolve() if settings.public_folder else None
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -69,14 +81,14 @@ class HttpFront:
         return await self._ask(request, address)
 
     async def _ask(self, request: web.BaseRequest, address: RoomAddress) -> web.Response:
-        body = b""
-        if request.body_exists:
-            try:
-                body = await self._read_body(request)
-            except web.HTTPRequestEntityTooLarge:
-                response = plain(413, f"a body has at most {self._body_bytes_max} bytes")
-                response.force_close()
-                return response
+        if not is_utf8(request.raw_path, request.headers):
+            return plain(400, "path and headers must be UTF-8")
+        try:
+            body = await self._read_body(request) if request.body_exists else b""
+        except BadBody as error:
+            response = plain(error.status, str(error))
+            response.force_close()
+            return response
         head = RequestHead(
             request.method,
             f"{request.scheme}://{request.host}{request.raw_path}",
@@ -117,18 +129,28 @@ class HttpFront:
         return web.Response()
 
     async def _read_body(self, request: web.BaseRequest) -> bytes:
+        too_large = BadBody(413, f"a body has at most {self._body_bytes_max} bytes")
         size = request.content_length
         if size is not None and size > self._body_bytes_max:
-            raise web.HTTPRequestEntityTooLarge(self._body_bytes_max, size)
+            raise too_large
         if request.headers.get("expect", "").lower() == "100-continue" and request.transport:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         chunks: list[bytes] = []
         read_bytes = 0
-        async for chunk in request.content.iter_any():
-            read_bytes += len(chunk)
-            if read_bytes > self._body_bytes_max:
-                raise web.HTTPRequestEntityTooLarge(self._body_bytes_max, read_bytes)
-            chunks.append(chunk)
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                async for chunk in request.content.iter_any():
+                    read_bytes += len(chunk)
+                    self._bodies_bytes += len(chunk)
+                    chunks.append(chunk)
+                    if read_bytes > self._body_bytes_max:
+                        raise too_large
+                    if self._bodies_bytes > BODIES_BYTES_MAX:
+                        raise BadBody(503, "too much is being sent at once; try again later")
+        except TimeoutError:
+            raise BadBody(408, f"a body must arrive within {BODY_TIMEOUT_S:.0f} s") from None
+        finally:
+            self._bodies_bytes -= read_bytes
         return b"".join(chunks)
 
     def _static(self, request: web.BaseRequest) -> web.StreamResponse:

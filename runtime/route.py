@@ -137,6 +137,22 @@ class Route:
         self.done(sequence - 1)
         self._trying = sequence
 
+    def set_aside_closes(self) -> list[PendingEvent]:
+        """Take out the ends of connections that the room has met."""
+        first = self.pending[0].sequence if self.pending else 0
+        kept = [
+            event
+            for event in self.pending
+            if event.kind == Kind.CLOSED
+            and self._connect_sequences.get(event.number, first) < first
+        ]
+        self.pending = [event for event in self.pending if event not in kept]
+        return kept
+
+    def take_back(self, events: list[PendingEvent]) -> None:
+        """Let them be pending again."""
+        self.pending[:0] = events
+
     def give_up_first(self) -> PendingEvent | None:
         """Drop the oldest event that is not done, and return it."""
         if not self.pending:

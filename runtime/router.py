@@ -11,8 +11,11 @@ import asyncio
 import itertools
 import logging
 import random
+import struct
 from collections.abc import Callable
 from typing import Protocol
+
+import msgspec
 
 from ..actors import messages
 from ..actors.frames import GONE_LOST, Kind, pack
@@ -170,7 +173,11 @@ class Router:
         elif kind == Kind.TRYING:
             route.try_event(sequence)
         else:
-            self._listener.on_room_frame(route, kind, number, payload)
+            try:
+                self._listener.on_room_frame(route, kind, number, payload)
+            except (msgspec.MsgspecError, UnicodeDecodeError, struct.error) as error:
+                # The link carries every room of that process: one bad frame must not cut it.
+                log.error("room %s sent a frame that cannot be read: %s", route.key, error)
 
     def _on_gone(self, route: Route, how: bytes) -> None:
         del self._by_channel[route.channel]
@@ -224,9 +231,14 @@ class Router:
 
     def _fail_all(self, route: Route, why: str, *, try_again: bool) -> None:
         log.warning("room %s: %d events given up: %s", route.key, len(route.pending), why)
+        kept = route.set_aside_closes() if try_again else []
         while (event := route.give_up_first()) is not None:
             self._listener.on_event_failed(route, event, why, try_again=try_again)
         route.give_up_s = None
+        if kept:
+            # The room knows these clients and has to hear that they left, whenever it can.
+            route.take_back(kept)
+            self._start_placing(route)
         self.forget_if_unused(route)
 
     def forget_if_unused(self, route: Route) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import redis
+
 from .limits import StorageLimits
 from .redis_backend import RedisBackend
 from .redis_cluster import connect
@@ -9,6 +11,25 @@ from .redis_commands import ConnectionLimits
 from .server_promises import ServerPromises, read_promises
 
 FIRST_LOOK_PATIENCE_S = 5.0
+
+BlockingClient = redis.Redis | redis.RedisCluster
+
+
+def open_blocking(url: str, *, timeout_s: float) -> BlockingClient:
+    """A client for a thread of its own, of a server or of the cluster that it is a node of.
+
+    Raises:
+        redis.RedisError: If it does not answer.
+    """
+    client = redis.Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
+    info = client.info("cluster")
+    assert isinstance(info, dict)
+    if not info.get("cluster_enabled"):
+        return client
+    client.close()
+    return redis.RedisCluster.from_url(
+        url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s
+    )
 
 
 async def open_backend(url: str, *, limits: StorageLimits | None = None) -> RedisBackend:

@@ -186,7 +186,7 @@ async def test_state_set_before_the_client_is_let_in_goes_with_its_letting_in(
     connection = stage.connection(accepted=False)
     connection.take()
     connection.set_state(1)
-    connection.tags = ("a", "b")
+    connection.tag(["a", "b", "a", connection.id])
     connection.accept()
     taken, accept = await stage.sent()
     assert (taken.kind, accept.kind) == (Kind.TAKEN, Kind.ACCEPT)
@@ -194,10 +194,31 @@ async def test_state_set_before_the_client_is_let_in_goes_with_its_letting_in(
 
 
 async def test_a_woken_connection_has_its_tags_and_state(stage: Stage) -> None:
-    """As they were kept; a connection without tags has its id as the only one."""
+    """As they were kept; its id is always the first."""
     connection = stage.connection(tags=["admin"], state=encode([1, 2]))
-    assert (connection.tags, connection.state) == (("admin",), [1, 2])
+    assert (connection.tags, connection.state) == (("ada", "admin"), [1, 2])
     assert stage.connection().tags == ("ada",)
+
+
+@pytest.mark.parametrize(
+    ("tags", "error", "says"),
+    [
+        ("ab", TypeError, "give a list of str"),
+        ([1], TypeError, "give a list of str"),
+        ([str(n) for n in range(10)], ValueError, "10 tags were given, the most is 9"),
+        ([""], ValueError, "a tag of 0 characters"),
+        (["x" * 257], ValueError, "a tag of 257 characters"),
+        (["\ud800"], ValueError, "surrogates not allowed"),
+    ],
+)
+async def test_bad_tags_are_refused(
+    stage: Stage, tags: object, error: type[Exception], says: str
+) -> None:
+    """With what is allowed; the connection keeps those it had."""
+    connection = stage.connection(tags=["before"])
+    with pytest.raises(error, match=says):
+        connection.tag(tags)
+    assert connection.tags == ("ada", "before")
 
 
 async def test_state_over_the_limit_is_refused(stage: Stage) -> None:

@@ -67,12 +67,17 @@ class Sleeper(Counter):
 
     hibernate_after = 0.3
 
+    def get_connection_tags(self, connection: Connection, request: Request) -> list[str]:
+        return [request.query.get("name", "nobody")]
+
     def on_connect(self, connection: Connection, request: Request) -> None:
         connection.set_state({"name": request.query.get("name", "")})
 
     async def on_message(self, connection: Connection, message: str | bytes) -> None:
         await super().on_message(connection, message)
-        connection.send(f"{connection.state['name']} of {len(self.connections())}")
+        name = connection.state["name"]
+        assert self.connections(tag=name) == [connection]
+        connection.send(f"{name} of {len(self.connections())}")
 
 
 class Greeter(Room):
