@@ -19,7 +19,7 @@ from __future__ import annotations
 import enum
 from bisect import bisect_left, insort
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal, TypeAlias
 
 from .key_range import KeyRange
@@ -93,9 +93,16 @@ class Cache:
         """Tell whether the bytes of `key` were encoded or checked by this process."""
         return key not in self._unchecked
 
-    def checked(self, key: str) -> None:
-        """Note that the bytes of `key` decoded well."""
-        self._unchecked.discard(key)
+    def checked(self, key: str, data: bytes) -> None:
+        """Note that these bytes of `key` decoded well; no others, as a transaction may have."""
+        if key in self._unchecked and self._clean.get(key) is data:
+            self._unchecked.discard(key)
+
+    def checked_all(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Note that the bytes of all these keys decoded well."""
+        if self._unchecked:
+            for key, data in entries:
+                self.checked(key, data)
 
     def write(self, key: str, data: Known) -> None:
         """Set `key`, or delete it if `data` is None."""

@@ -22,7 +22,7 @@ def list_values(
         return Ready({})
     names = _names_at_hand(space, view, wanted)
     if names is not None:
-        return Ready({name: _value_at_hand(space, view, name) for name in names})
+        return Ready(space.decode_all_known([_at_hand(view, name) for name in names]))
     listing = _Listing(space, wanted, view.overlay(wanted.low, wanted.high)[0], names_only=False)
     return space.reader.run(listing.values(listing.ask(), keep))
 
@@ -61,11 +61,11 @@ def _merged(names: set[str], overlay: dict[str, Known]) -> list[str]:
     return sorted(names)
 
 
-def _value_at_hand(space: Space, view: View, name: str) -> Any:
+def _at_hand(view: View, name: str) -> tuple[str, bytes]:
     data = view.lookup(name)
     assert data is not None
     assert data is not UNKNOWN
-    return space.decode_known(name, data)
+    return name, data
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class _Listing:
         """Wait for the keys and values that were asked for."""
         space, overlay = self.space, self.overlay
         entries = await self._entries(asked)
-        values = {name: space.decode(name, data, trusted=name in overlay) for name, data in entries}
+        values = space.decode_all(entries, overlay.__contains__)
         if keep:
             read: dict[str, Known] = {name: data for name, data in entries if name not in overlay}
             space.reader.remember(read, checked=True)

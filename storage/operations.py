@@ -106,7 +106,7 @@ class Operations(AlarmOperations):
 
     def _decode_read(self, key: str, data: bytes) -> Any:
         value = self._space.decode(key, data, trusted=False)
-        self._space.cache.checked(key)
+        self._space.cache.checked(key, data)
         return value
 
     def list(

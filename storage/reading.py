@@ -168,12 +168,11 @@ class Reader:
             now = self._index.covering(asked.part.low, asked.part.high)
             if {(i.shard, i.first) for i in now} != {(i.shard, i.first) for i in asked.shards}:
                 return None
-        return {
-            key: data
-            for values in answer.values()
-            for key, data in values.items()
-            if asked.part.holds(key)
-        }
+        low, high = asked.part.low, asked.part.high
+        entries = (entry for values in answer.values() for entry in values.items())
+        if high is None:
+            return {key: data for key, data in entries if low <= key}
+        return {key: data for key, data in entries if low <= key < high}
 
     def remember(self, found: Mapping[str, Known], *, checked: bool) -> None:
         """Let the cache know what was read."""

@@ -237,7 +237,10 @@ def _shards(entries: list[bytes]) -> list[ShardInfo]:
 
 
 def _values(flat: list[bytes]) -> dict[str, bytes]:
-    return {_text(name): data for name, data in _pairs(flat)}
+    try:
+        return {name.decode(): data for name, data in _pairs(flat)}
+    except UnicodeDecodeError:
+        return {_text(name): data for name, data in _pairs(flat)}  # to name the field
 
 
 def _pairs(flat: list[bytes]) -> Iterable[tuple[bytes, bytes]]:

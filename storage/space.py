@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from typing import Any
 
 from .alarms import Alarm
@@ -95,8 +95,28 @@ class Space:
         if cache.trusted(key):
             return self.decode(key, data, trusted=True)
         value = self.decode(key, data, trusted=False)
-        cache.checked(key)
+        cache.checked(key, data)
         return value
+
+    def decode_all(
+        self, entries: Iterable[tuple[str, bytes]], trusted: Callable[[str], bool]
+    ) -> dict[str, Any]:
+        """Decode many as `decode` does one."""
+        values: dict[str, Any] = {}
+        key = ""
+        try:
+            for key, data in entries:
+                values[key] = decode(data, trusted=trusted(key))
+        except DecodeError as error:
+            error.key = key
+            raise
+        return values
+
+    def decode_all_known(self, entries: list[tuple[str, bytes]]) -> dict[str, Any]:
+        """Decode what lookups found."""
+        values = self.decode_all(entries, self.cache.trusted)
+        self.cache.checked_all(entries)
+        return values
 
 
 class _Pressure(Awaitable[None]):

@@ -157,12 +157,15 @@ def test_names_are_the_existing_keys_in_order() -> None:
 
 def test_only_what_this_process_encoded_or_decoded_is_trusted() -> None:
     """What a claim or a read brought has to be checked once."""
-    cache = Cache(10_000, {"claimed": b"1", "rewritten": b"1"})
+    claimed = b"1"
+    cache = Cache(10_000, {"claimed": claimed, "rewritten": b"1"})
     cache.write("rewritten", b"2")
     cache.complete = False
     cache.remember({"read": b"1"}, checked=False)
     assert [cache.trusted(key) for key in ("claimed", "read", "rewritten")] == [False, False, True]
-    cache.checked("claimed")
+    cache.checked("claimed", b"another value, as a transaction has one")
+    assert not cache.trusted("claimed")
+    cache.checked("claimed", claimed)
     assert cache.trusted("claimed")
 
 
