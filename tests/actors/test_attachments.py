@@ -49,22 +49,6 @@ async def test_a_broadcast_is_one_frame_for_each_gateway(stage: Stage) -> None:
         assert unpack_broadcast(data.payload) == ((), b"\x00")
 
 
-async def test_a_broadcast_can_leave_out_very_many(stage: Stage) -> None:
-    """More than a 16-bit count holds."""
-
-    class Chat(Diary):
-        def on_request(self, request: Any) -> str:
-            self.broadcast("hi", without=[each.id for each in self.connections()])
-            return "said"
-
-    stage.start(Chat)
-    gateway = await stage.gateway()
-    gateway.attach(*[record(number) for number in range(1, 70_001)])
-    gateway.request(1)
-    said = (await gateway.until(Kind.BROADCAST_TEXT))[-1]
-    assert unpack_broadcast(said.payload) == (tuple(range(1, 70_001)), b"hi")
-
-
 @pytest.mark.parametrize(
     ("message", "without", "error"),
     [(1, (), TypeError), ("x", "c1", TypeError), (b"x" * 11, (), ValueError)],

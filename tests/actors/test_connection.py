@@ -205,7 +205,7 @@ async def test_a_woken_connection_has_its_tags_and_state(stage: Stage) -> None:
     [
         ("ab", TypeError, "give a list of str"),
         ([1], TypeError, "give a list of str"),
-        ([str(n) for n in range(10)], ValueError, "10 tags were given, the most is 9"),
+        ([str(n) for n in range(10)], ValueError, "10 tags were given, .* at most 9"),
         ([""], ValueError, "a tag of 0 characters"),
         (["x" * 257], ValueError, "a tag of 257 characters"),
         (["\ud800"], ValueError, "surrogates not allowed"),

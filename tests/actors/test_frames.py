@@ -141,6 +141,19 @@ def test_a_broadcast_keeps_who_is_left_out_and_the_message(without: list[int], d
     assert unpack_broadcast(pack_broadcast(without, data)) == (tuple(without), data)
 
 
+def test_a_broadcast_can_leave_out_very_many() -> None:
+    """More than a 16-bit count holds."""
+    assert unpack_broadcast(pack_broadcast(range(70_000), b"x")) == (tuple(range(70_000)), b"x")
+
+
+def test_a_payload_that_no_frame_can_have_is_refused_where_it_is_packed() -> None:
+    """The other end would close the link, which other rooms use too."""
+    largest = bytes(FRAME_BYTES_MAX - (HEAD_BYTES - 4))
+    assert len(pack(Kind.BINARY, payload=largest)) == FRAME_BYTES_MAX + 4
+    with pytest.raises(FrameError, match=f"the most is {len(largest)}"):
+        pack(Kind.BINARY, payload=largest + b"x")
+
+
 @pytest.mark.parametrize(("code", "reason"), [(1000, ""), (4999, "été"), (1011, "x" * 123)])
 def test_a_close_keeps_code_and_reason(code: int, reason: str) -> None:
     """The reason is text."""

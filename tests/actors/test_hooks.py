@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from parlour.actors import messages
-from parlour.actors.frames import Kind
+from parlour.actors.frames import Kind, unpack_close
 from parlour.actors.http import Response
 from parlour.actors.lifecycle import State
 from parlour.actors.messages import Refused
@@ -38,14 +38,24 @@ async def test_a_client_whose_on_connect_raises_is_let_in_to_be_told(
     assert Faulty.diary == ["start"]
 
 
-@pytest.mark.parametrize("error", [RuntimeError("secret"), asyncio.CancelledError("secret")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("secret"),
+        asyncio.CancelledError("secret"),
+        SystemExit("secret"),
+        KeyboardInterrupt("secret"),
+    ],
+    ids=repr,
+)
 @pytest.mark.parametrize("kind", ["def", "async def"])
 async def test_a_room_outlives_a_hook_that_raises(
     stage: Stage, caplog: pytest.LogCaptureFixture, error: BaseException, kind: str
 ) -> None:
     """Messages, ends and requests go on; a request is answered 500 without the reason.
 
-    A hook that awaits something that was cancelled raises CancelledError: one more error.
+    A hook that awaits something that was cancelled raises CancelledError: one more error. And
+    `sys.exit()` ends no process that other rooms share.
     """
 
     def fail() -> None:
@@ -86,6 +96,36 @@ async def test_a_room_outlives_a_hook_that_raises(
     for hook in ("on_message", "on_close", "on_request"):
         assert f"party chat, room lobby: {hook} raised" in caplog.text
     assert stage.room.state is State.LIVE
+
+
+@pytest.mark.parametrize("given", [RuntimeError("secret"), "abc", None, [1], [""]], ids=repr)
+async def test_tags_are_asked_for_before_the_client_is_let_in(
+    stage: Stage, caplog: pytest.LogCaptureFixture, given: Any
+) -> None:
+    """They are there in on_connect; a hook that fails, or gives no tags, fails like on_connect."""
+
+    class Tagged(Diary):
+        def get_connection_tags(self, connection: Any, request: Any) -> Any:
+            if connection.id == "good":
+                return [request.query["_pk"] + "!", "x"]
+            if isinstance(given, Exception):
+                raise given
+            return given
+
+        def on_connect(self, connection: Any, request: Any) -> None:
+            tagged = [each.id for each in self.connections("x")]
+            self.diary.append((connection.tags, tagged, self.connections("y")))
+
+    stage.start(Tagged)
+    gateway = await stage.attached()
+    gateway.connect(1, "good")
+    await gateway.until(Kind.ACCEPT)
+    gateway.connect(2, "bad")
+    close = (await gateway.until(Kind.CLOSE))[-1]
+    assert unpack_close(close.payload)[0] == 1011
+    assert b"secret" not in close.payload
+    assert Tagged.diary[1:] == [(("good", "good!", "x"), ["good"], [])]
+    assert "party chat, room lobby" in caplog.text
 
 
 async def test_an_answer_that_cannot_be_sent_is_a_failure_of_the_hook(

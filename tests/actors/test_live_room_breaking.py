@@ -139,3 +139,26 @@ async def test_breaking_an_absent_room_does_nothing(
     with caplog.at_level(logging.ERROR):
         room.break_off("too late")
     assert caplog.records == []
+
+
+async def test_a_hook_that_cancels_its_own_task_loses_its_room_and_no_event(stage: Stage) -> None:
+    """The gateway is told, and sends the event again; the room is not left half alive."""
+
+    class Chat(Diary):
+        async def on_message(self, connection: Any, message: Any) -> None:
+            super().on_message(connection, message)
+            task = asyncio.current_task()
+            assert task is not None
+            if len(self.diary) < 4:
+                task.cancel()
+                await asyncio.sleep(0)
+
+    stage.start(Chat)
+    gateway = await stage.attached(1)
+    sequence = gateway.text(1, "a")
+    assert [f.payload for f in await gateway.until(Kind.GONE)] == [b"broken"]
+    await stage.ended()
+    stage.start(Chat, owner="r2")
+    gateway.attach(record(1))
+    await gateway.done(gateway.text(1, "a", sequence))
+    assert Chat.diary.count(("c1", "a")) == 2

@@ -1,0 +1,281 @@
+"""A room actor between its manager and its gateways, over storage in memory and a lease at hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from parlour.actors import messages, room_actor
+from parlour.actors.frames import Kind, pack
+from parlour.actors.link import Link, connect, listen
+from parlour.actors.messages import Attach, Hello, Leave, Refused, Report, RoomKey
+from parlour.actors.room_actor import RoomActor, RoomActorSettings, resident_bytes
+from parlour.storage import MemoryBackend
+
+from .linked import GATEWAY, TIMEOUT_S, Inbox
+from .staging import Counter, Diary, record, until
+
+KEY = RoomKey("chat", "lobby")
+
+
+class HandLease:
+    """A lease that runs out when a test says so."""
+
+    lost: Callable[[], None]
+    taken: list[HandLease] = []
+
+    def __init__(self, url: str, owner: str, address: str, on_lost: Callable[[], None]) -> None:
+        self.owner = owner
+        self.valid = False
+        self.stopped = False
+        self.on_lost = on_lost
+        HandLease.taken.append(self)
+
+    def start(self) -> None:
+        self.valid = True
+
+    def stop(self) -> None:
+        self.valid = False
+        self.stopped = True
+
+    def lose(self) -> None:
+        self.valid = False
+
+    def start_over(self) -> None:
+        self.owner += "+"
+        self.valid = True
+
+
+class Stage:
+    """A room actor, its manager's end and its gateways' ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self.manager_inbox = Inbox()
+        self.manager_address = str(folder / "manager.sock")
+        self.hello: Hello | None = None
+        self.manager_links: list[Link] = []
+        self._manager: asyncio.AbstractServer | None = None
+        self._links: list[Link] = []
+        settings = RoomActorSettings("r1", str(folder), self.manager_address, "redis://", 7)
+        self.actor = RoomActor(settings, {"chat": Chat, "counter": Counter})
+
+    @property
+    def lease(self) -> HandLease:
+        return HandLease.taken[-1]
+
+    async def start_manager(self) -> None:
+        self._manager = await listen(
+            self.manager_address,
+            self.manager_inbox.on_frame,
+            self.manager_inbox.on_lost,
+            on_hello=self._on_hello,
+        )
+
+    def _on_hello(self, link: Link, hello: Hello) -> None:
+        self.hello = hello
+        self.manager_links.append(link)
+
+    def stop_manager(self) -> None:
+        if self._manager is not None:
+            self._manager.close()
+        for link in self.manager_links:
+            link.abort()
+        self.manager_links.clear()
+
+    def order(self, kind: Kind, payload: bytes) -> None:
+        self.manager_links[-1].write(pack(kind, payload=payload))
+
+    async def report(self, accept: Callable[[Report], bool]) -> Report:
+        """The next report that is as wanted."""
+        while True:
+            frame = await self.manager_inbox.take()
+            report = messages.decode(frame.payload, Report)
+            if accept(report):
+                return report
+
+    async def gateway(self) -> tuple[Link, Inbox]:
+        inbox = Inbox()
+        link = await connect(self.actor.address, GATEWAY, inbox.on_frame, inbox.on_lost)
+        self._links.append(link)
+        return link, inbox
+
+    async def close(self) -> None:
+        for link in self._links:
+            link.abort()
+        await self.actor.stop("shutdown")
+        self.stop_manager()
+
+
+class Chat(Diary):
+    """Says what it hears."""
+
+    def on_message(self, connection: Any, message: Any) -> None:
+        super().on_message(connection, message)
+        connection.send(message)
+
+
+@pytest.fixture
+async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+    """A room actor that has started, and reports quickly."""
+
+    async def open_memory(url: str) -> MemoryBackend:
+        return MemoryBackend()
+
+    monkeypatch.setattr(room_actor, "open_backend", open_memory)
+    monkeypatch.setattr(room_actor, "Lease", HandLease)
+    monkeypatch.setattr(room_actor, "REPORT_INTERVAL_S", 0.005)
+    monkeypatch.setattr(room_actor, "MANAGER_RETRY_S", 0.005)
+    Chat.diary = []
+    HandLease.taken = []
+    stage = Stage(tmp_path)
+    await stage.start_manager()
+    await stage.actor.start()
+    yield stage
+    await stage.close()
+
+
+def attach(link: Link, channel: int = 1, key: RoomKey = KEY) -> None:
+    """Ask for a room, with one connection."""
+    payload = messages.encode(Attach(key, [record(1)]))
+    link.write(pack(Kind.ATTACH, channel, payload=payload))
+
+
+async def test_it_introduces_itself_to_its_manager_and_reports(stage: Stage) -> None:
+    """As a standby: no rooms, and how much memory it takes."""
+    await until(lambda: stage.hello is not None)
+    assert stage.hello is not None
+    assert (stage.hello.role, stage.hello.id, stage.hello.version) == ("room actor", "r1", 7)
+    assert stage.hello.address == stage.actor.address
+    report = await stage.report(lambda _: True)
+    assert report.rooms == []
+    assert report.memory_bytes > 1_000_000
+    assert resident_bytes() > 1_000_000
+
+
+async def test_a_gateway_that_attaches_starts_the_room(stage: Stage) -> None:
+    """And is served; the manager is told of the room and its connections."""
+    link, inbox = await stage.gateway()
+    attach(link)
+    link.write(pack(Kind.TEXT, 1, 1, 1, b"hello"))
+    frames = await inbox.take_until(Kind.SEND_TEXT)
+    assert frames[0].kind is Kind.READY
+    assert frames[-1].payload == b"hello"
+    report = await stage.report(lambda r: bool(r.rooms) and r.rooms[0].state == "idle")
+    assert (report.rooms[0].key, report.rooms[0].connections) == (KEY, 1)
+
+
+async def test_one_link_carries_several_rooms(stage: Stage) -> None:
+    """Each on its channel."""
+    link, inbox = await stage.gateway()
+    for channel, name in ((1, "a"), (2, "b")):
+        attach(link, channel, RoomKey("chat", name))
+        link.write(pack(Kind.TEXT, channel, 1, channel, name.encode()))
+    said = {
+        (f.channel, f.payload) for f in [(await inbox.take_until(Kind.SEND_TEXT))[-1] for _ in "ab"]
+    }
+    assert said == {(1, b"a"), (2, b"b")}
+
+
+async def test_a_party_that_is_not_there_is_refused(stage: Stage) -> None:
+    """By name; what is sent to it all the same is nobody's."""
+    link, inbox = await stage.gateway()
+    attach(link, key=RoomKey("game", "x"))
+    link.write(pack(Kind.TEXT, 1, 1, 1, b"lost"))
+    refused = messages.decode((await inbox.take_until(Kind.REFUSED))[-1].payload, Refused)
+    assert refused.reason == "unknown party"
+    assert "'game'" in refused.message
+
+
+async def test_a_room_leaves_when_the_manager_says_so(stage: Stage) -> None:
+    """Its gateway and the manager are told; it may come back."""
+    link, inbox = await stage.gateway()
+    attach(link)
+    await inbox.take_until(Kind.READY)
+    await stage.report(lambda r: bool(r.rooms))
+    stage.order(Kind.HIBERNATE, messages.encode(Leave(RoomKey("chat", "other"), "hibernate")))
+    stage.order(Kind.HIBERNATE, messages.encode(Leave(KEY, "hibernate")))
+    assert (await inbox.take_until(Kind.GONE))[-1].payload == b""
+    await stage.report(lambda r: not r.rooms)
+    attach(link, 2)
+    assert (await inbox.take_until(Kind.READY))[-1].channel == 2
+    assert Chat.diary == ["start", ("stop", "hibernate"), "start"]
+
+
+async def test_it_ends_in_good_order_when_the_manager_says_so(stage: Stage) -> None:
+    """Every room has left, the lease is given back, every link is closed."""
+    link, inbox = await stage.gateway()
+    attach(link)
+    await inbox.take_until(Kind.READY)
+    stage.order(Kind.EXIT, b"deploy")
+    async with asyncio.timeout(TIMEOUT_S):
+        await stage.actor.ended.wait()
+    assert [frame.kind for frame in inbox.left()][-1:] == [Kind.GONE]
+    await inbox.lost()
+    assert Chat.diary == ["start", ("stop", "deploy")]
+    assert stage.lease.stopped
+
+
+async def test_a_lost_gateway_leaves_its_rooms(stage: Stage) -> None:
+    """They are told; another gateway is not concerned."""
+    lost, _ = await stage.gateway()
+    attach(lost)
+    await stage.report(lambda r: bool(r.rooms) and r.rooms[0].connections == 1)
+    kept, inbox = await stage.gateway()
+    attach(kept)
+    await inbox.take_until(Kind.READY)
+    lost.abort()
+    await until(lambda: ("close", "c1", 1006, False) in Chat.diary)
+    kept.write(pack(Kind.TEXT, 1, 1, 1, b"still here"))
+    assert (await inbox.take_until(Kind.SEND_TEXT))[-1].payload == b"still here"
+
+
+async def test_a_process_past_its_lease_is_silent(stage: Stage) -> None:
+    """Nothing leaves it any more, not even before it has noticed."""
+    link, inbox = await stage.gateway()
+    attach(link)
+    await inbox.take_until(Kind.READY)
+    stage.lease.valid = False
+    link.write(pack(Kind.TEXT, 1, 1, 1, b"hello?"))
+    await inbox.lost()
+    assert Kind.SEND_TEXT not in {frame.kind for frame in inbox.left()}
+
+
+async def test_a_gateway_that_sends_far_too_much_is_cut_off(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second line: an orderly gateway never gets there."""
+    monkeypatch.setattr("parlour.actors.mailbox.EVENTS_MAX", 3)
+    link, inbox = await stage.gateway()
+    attach(link)
+    for sequence in range(1, 20):
+        link.write(pack(Kind.TEXT, 1, 1, sequence, b"x"))
+    await inbox.lost()
+
+
+async def test_a_manager_that_comes_back_is_found_again(stage: Stage) -> None:
+    """The rooms go on meanwhile, and are reported to the new one."""
+    link, inbox = await stage.gateway()
+    attach(link)
+    await inbox.take_until(Kind.READY)
+    stage.stop_manager()
+    link.write(pack(Kind.TEXT, 1, 1, 1, b"still here"))
+    await inbox.take_until(Kind.SEND_TEXT)
+    stage.manager_inbox = Inbox()
+    await stage.start_manager()
+    await stage.report(lambda r: bool(r.rooms))
+    assert Chat.diary[0] == "start"
+    assert Chat.diary.count("start") == 1
+
+
+async def test_it_ends_when_its_manager_does_not_come_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody could ever end it otherwise."""
+    monkeypatch.setattr(room_actor, "MANAGER_PATIENCE_S", 0.02)
+    await until(lambda: stage.hello is not None)
+    stage.stop_manager()
+    async with asyncio.timeout(TIMEOUT_S):
+        await stage.actor.ended.wait()
