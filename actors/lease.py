@@ -120,6 +120,8 @@ class Lease:
     def _renew(self) -> None:
         asked_s = lease_clock()
         self._redis.set(lease_key(self.owner), self._address, px=round(LEASE_S * 1000))
-        if not self._lost and self._deadline_s and asked_s >= self._deadline_s:
-            return  # it ran out while the server was asked: the next round says so
+        if not self._lost and self._deadline_s and lease_clock() >= self._deadline_s:
+            # It ran out before the answer, and for all we know before the server had read the
+            # question: others may have taken over in between. The next round says so.
+            return
         self._deadline_s = asked_s + LEASE_S
