@@ -60,7 +60,11 @@ class Room:
     """Rooms of this class that may share a process. With 1 each is a Ray actor of its own."""
 
     interleave: bool = False
-    """True lets other events begin while a hook awaits something other than storage."""
+    """True lets other events begin while a hook awaits something other than storage.
+
+    After a crash, events that were under way are handled again, and with them those that began
+    after the oldest of them, even if their writes were durable: make such hooks repeatable.
+    """
 
     handler_timeout: float = 30.0
     """Seconds that a hook may take; then it is cancelled and its client is told."""

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 REPORT_INTERVAL_S = 0.25
 MANAGER_PATIENCE_S = 20.0  # for a manager that died to be back
 MANAGER_RETRY_S = 0.2
+CLEARING_TIMEOUT_S = 10.0  # for rooms to be gone after the lease was lost
 LEAVE_TIMEOUT_S = 5.0  # for all rooms to leave in good order when the process has to end
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -204,8 +205,15 @@ class RoomActor:
 
     async def _start_over(self) -> None:
         # Only when no room of the old lease is left may the process speak again.
+        give_up_s = time.monotonic() + CLEARING_TIMEOUT_S
         while self._rooms:
-            await asyncio.wait([asyncio.ensure_future(r.ended()) for r in self._rooms.values()])
+            await asyncio.wait(
+                [asyncio.ensure_future(room.ended()) for room in self._rooms.values()],
+                timeout=max(0.0, give_up_s - time.monotonic()),
+            )
+            if self._rooms and time.monotonic() >= give_up_s:
+                log.error("hooks of %s do not end: this process does", list(self._rooms))
+                os._exit(1)  # it may not speak any more, and will never be able to again
         while not self._stopping:
             try:
                 await asyncio.to_thread(self._lease.start_over)
