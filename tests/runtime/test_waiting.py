@@ -1,0 +1,66 @@
+"""Questions that have no answer yet."""
+
+from __future__ import annotations
+
+import pytest
+from parlour.actors.link import Link
+from parlour.actors.messages import RoomKey
+from parlour.runtime import waiting
+from parlour.runtime.waiting import WAITING_TIMEOUT_S, WaitingWake, WaitingWakes
+
+
+@pytest.fixture
+async def link() -> Link:
+    """A gateway's link."""
+    return Link(print, print)
+
+
+def wake(link: Link, number: int, since_s: float = 0.0) -> WaitingWake:
+    """A question that is told from others by its number."""
+    return WaitingWake(link, number, RoomKey("chat", str(number)), since_s)
+
+
+async def test_each_is_tried_once_and_in_order(link: Link) -> None:
+    """One that cannot be served does not hold up the others, and keeps its place."""
+    wakes = WaitingWakes()
+    for number in range(4):
+        wakes.add(wake(link, number))
+    tried: list[int] = []
+
+    def place(each: WaitingWake) -> bool:
+        tried.append(each.number)
+        return each.number % 2 == 1
+
+    wakes.serve(place)
+    assert (tried, len(wakes)) == ([0, 1, 2, 3], 2)
+    wakes.serve(place)
+    assert tried[4:] == [0, 2]
+
+
+async def test_a_lost_gateway_asks_nothing_any_more(link: Link) -> None:
+    """Others do."""
+    wakes, other = WaitingWakes(), Link(print, print)
+    wakes.add(wake(link, 1))
+    wakes.add(wake(other, 2))
+    wakes.forget(link)
+    assert [each.number for each in wakes.expired(1e9)] == [2]
+
+
+async def test_those_that_waited_too_long_wait_no_more(link: Link) -> None:
+    """Longer than the limit, not as long; each is told once."""
+    wakes = WaitingWakes()
+    wakes.add(wake(link, 1, since_s=0.0))
+    wakes.add(wake(link, 2, since_s=1.0))
+    assert wakes.expired(WAITING_TIMEOUT_S) == []
+    assert [each.number for each in wakes.expired(WAITING_TIMEOUT_S + 0.5)] == [1]
+    assert len(wakes) == 1
+    assert wakes.expired(WAITING_TIMEOUT_S + 0.5) == []
+
+
+async def test_there_is_a_limit(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks past it is answered at once."""
+    monkeypatch.setattr(waiting, "WAITING_MAX", 1)
+    wakes = WaitingWakes()
+    assert not wakes.full
+    wakes.add(wake(link, 1))
+    assert wakes.full
