@@ -69,6 +69,7 @@ class RoomActor:
         self._server: asyncio.AbstractServer | None = None
         self._reporter: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._report_due = False
         self._stopping = False
         self._lease_is_lost = False
 
@@ -179,9 +180,12 @@ class RoomActor:
 
     def _room_absent(self, room: LiveRoom) -> None:
         self._rooms.pop(room.key, None)
-        for attached in [key for key, held in self._channels.items() if held is room]:
-            del self._channels[attached]
-        self._report()
+        for attachment in room.attachments:
+            self._channels.pop((attachment.link, attachment.channel), None)
+        if not self._report_due:
+            # One report for all rooms that leave in this turn, as each lists those that are left.
+            self._report_due = True
+            asyncio.get_running_loop().call_soon(self._report)
 
     def _may_leave(self) -> bool:
         if self._lease.valid:
@@ -279,6 +283,7 @@ class RoomActor:
                 room.check_time()
 
     def _report(self) -> None:
+        self._report_due = False
         if self._manager is None:
             return
         rooms = [

@@ -50,6 +50,7 @@ class ActorRecord:
     owner: str = ""  # the name of its lease, from the first report on
     rooms: dict[RoomKey, RoomReport] = field(default_factory=dict)
     assigned: dict[RoomKey, float] = field(default_factory=dict)  # -> when, until it is reported
+    room_count: int = 0  # of `keys`, which would be counted anew for each room that is placed
 
     @property
     def keys(self) -> set[RoomKey]:
@@ -143,6 +144,7 @@ class Pool:
                 return None
             record.state, record.party = ActorState.SERVING, key.party
             self._by_room[key] = record
+            record.room_count += 1
         record.assigned[key] = now_s
         return record
 
@@ -155,10 +157,10 @@ class Pool:
             for record in usable
             if record.state is ActorState.SERVING
             and record.party == party
-            and len(record.keys) < per_actor
+            and record.room_count < per_actor
         ]
         if shared:
-            return min(shared, key=lambda record: len(record.keys))
+            return min(shared, key=lambda record: record.room_count)
         return next((r for r in usable if r.state is ActorState.STANDBY), None)
 
     def report(
@@ -175,12 +177,14 @@ class Pool:
             for key, since_s in record.assigned.items()
             if key not in record.rooms and now_s - since_s < ASSIGNMENT_TIMEOUT_S
         }
-        for key in before - record.keys:
+        keys = record.keys
+        record.room_count = len(keys)
+        for key in before - keys:
             self._forget(key, record)
         for key in record.rooms:
             self._by_room[key] = record
         if record.state in (ActorState.STANDBY, ActorState.SERVING):
-            record.state = ActorState.SERVING if record.keys else ActorState.STANDBY
+            record.state = ActorState.SERVING if keys else ActorState.STANDBY
 
     def silent(self, now_s: float) -> list[ActorRecord]:
         """Those that serve rooms and have not reported for long; each is named once a while."""

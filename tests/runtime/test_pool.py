@@ -264,3 +264,19 @@ async def test_no_history_gives_a_room_to_two(link: Link, seed: int) -> None:
             assert len(record.keys) <= max(limits, default=0)
             assert len({each.party for each in record.keys}) <= 1
             assert (record.state is ActorState.SERVING) == bool(record.keys)
+
+
+async def test_rooms_are_counted_as_they_come_and_go(link: Link) -> None:
+    """The count that places go by is that of the rooms a room actor has or is about to have."""
+    node = Node(link, live_rooms_max=100)
+    records = [node.start(f"a{number}") for number in range(3)]
+    chance = random.Random(0)
+    for _ in range(500):
+        node.now_s += 1.0
+        if chance.random() < 0.5:
+            node.assign(f"dense/{chance.randrange(12)}")
+        else:
+            record = chance.choice(records)
+            names = [str(key) for key in record.keys if chance.random() < 0.6]
+            node.report(record, *names)
+        assert [record.room_count for record in records] == [len(r.keys) for r in records]
