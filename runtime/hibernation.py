@@ -39,7 +39,7 @@ class NodeSnapshot:
 
     now_s: float
     rooms: Sequence[RoomSnapshot]
-    places_wanted: int  # rooms that wait for a process which nobody else will give up
+    places_wanted: int  # rooms that wait for a process
     short_of_memory: bool
 
 

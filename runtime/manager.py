@@ -335,11 +335,11 @@ class HibernationManager:
             for record, room in self.pool.rooms()
             if room.key.party in self.pool.options
         ]
-        coming = 0 if self.pool.full else self.pool.count(ActorState.STARTING)
         return NodeSnapshot(
             now_s=time.monotonic(),
             rooms=rooms,
-            places_wanted=len(self._waiting) - coming,
+            # Also while processes are being started: an idle room gives up its place much faster.
+            places_wanted=len(self._waiting),
             short_of_memory=available_bytes() < self.settings.free_memory_bytes_min,
         )
 
