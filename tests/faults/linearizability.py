@@ -16,7 +16,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-STEPS_MAX = 5_000_000  # of the search, before it gives up
+STEPS_MAX = 1_000_000  # of the search, before it gives up
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from . import linearizability
+from .counting import check_counts
 from .linearizability import Model, Operation, Register, Sequence, TooEntangled, check
 
 
@@ -88,6 +89,8 @@ def test_it_agrees_with_trying_every_order(model: Model) -> None:
         history = random_history(dice, model)
         verdicts.append(bool(check(history, model)))
         assert verdicts[-1] == explainable(history, model), "\n".join(map(str, history))
+        if isinstance(model, Sequence):
+            assert bool(check_counts(history)) == verdicts[-1], "\n".join(map(str, history))
     assert 200 < sum(verdicts) < 1_800
 
 
@@ -148,9 +151,11 @@ def test_a_long_history_with_many_lost_answers_takes_no_time() -> None:
         answered_s = None if dice.random() < 0.1 else free_s[client]
         history.append(op("add", None, count, called_s, answered_s))
     assert check(history, Sequence())
+    assert check_counts(history)
     broken = history[1_500]
     history[1_500] = op("add", None, 10_000, broken.called_s, broken.called_s + 1)
     assert not check(history, Sequence())
+    assert not check_counts(history)
 
 
 def test_it_gives_up_rather_than_guess(monkeypatch: pytest.MonkeyPatch) -> None:
