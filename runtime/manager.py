@@ -220,7 +220,8 @@ class HibernationManager:
         if record is None:
             return False
         self._answer(wake.link, wake.number, Placed(record.address))
-        self._fill()
+        # The pool is refilled at the next tick: a process that starts takes the processors from
+        # the room that is waking.
         return True
 
     def _serve_waiting(self) -> None:
