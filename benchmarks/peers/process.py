@@ -145,10 +145,13 @@ def descendants(pid: int) -> set[int]:
 
 
 def _kill_orphans(*, spare: set[int]) -> int:
-    """Kill what the peer left behind, until no process is left; how many there were."""
+    """Kill what the peer left behind, until no process is left; how many were still running."""
     killed = 0
     while orphans := _children() - spare:
         for pid in orphans:
+            with contextlib.suppress(ChildProcessError):
+                if os.waitpid(pid, os.WNOHANG)[0] == pid:
+                    continue  # had ended, and only its parent had not asked how
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):

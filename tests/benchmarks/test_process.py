@@ -35,3 +35,35 @@ def test_daemons_of_a_peer_are_killed_with_it(tmp_path: Path) -> None:
     told = json.loads(done.stdout)
     assert (told["left"], told["data"]) == (1, False)
     assert [pid for pid in told["pids"] if Path(f"/proc/{pid}").exists()] == []
+
+
+# A peer whose daemon has ended by the time that its parent does, which never asked how.
+LEAVES_A_CORPSE = """
+import sys
+from pathlib import Path
+from benchmarks.peers import process
+server = process.ServerProcess("careless", Path(sys.argv[1]))
+daemon = "import os; print('up', flush=True); os.setsid(); os._exit(0)"
+parent = (
+    "import subprocess, sys, os, time; "
+    f"daemon = subprocess.Popen([sys.executable, '-c', {daemon!r}]); "
+    "os.waitid(os.P_PID, daemon.pid, os.WEXITED | os.WNOWAIT); print('ended', flush=True); "
+    "time.sleep(300)"
+)
+server.start([sys.executable, "-c", parent])
+server.wait_for_line("ended")
+print(server.stop())
+"""
+
+
+def test_what_had_ended_was_not_left_behind(tmp_path: Path) -> None:
+    """An ended process that nobody has waited for is cleared away and not held against the peer."""
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVES_A_CORPSE, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.split() == ["0"]
