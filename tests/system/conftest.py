@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +14,7 @@ from parlour.storage.embedded import EmbeddedServer
 from tests.support.running import RunningParlour, processes_of_session
 
 ROOMS = Path(__file__).with_name("rooms.py")
+OUTPUT_LINES_SHOWN = 60
 CHAT = Path(__file__).parents[2] / "examples" / "chat"
 
 
@@ -55,3 +56,15 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
     connector = aiohttp.TCPConnector(limit=0)  # the default of 100 is below what tests open
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
         yield session
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what Parlour said last when a test that uses it fails."""
+    report = yield
+    running = getattr(item, "funcargs", {}).get("parlour")
+    if report.failed and isinstance(running, RunningParlour):
+        report.sections.append(("output of Parlour", "".join(running.output[-OUTPUT_LINES_SHOWN:])))
+    return report
