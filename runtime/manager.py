@@ -30,6 +30,7 @@ from .waiting import WaitingWake, WaitingWakes
 log = logging.getLogger(__name__)
 
 TICK_S = 0.2
+HURRY_S = 0.02  # from a room that finds no place to a look who could give one up
 STOP_TIMEOUT_S = 6.0
 TRIAL_TIMEOUT_S = 40.0  # for the first room actor of a new version to start
 RESTART_PAUSE_S = 1.0  # after a room actor that could not start
@@ -75,6 +76,7 @@ class HibernationManager:
         self._start_error = ""
         self._trials: dict[str, asyncio.Future[str]] = {}  # room actor -> what went wrong
         self._one_is_gone = asyncio.Event()
+        self._hurry: asyncio.TimerHandle | None = None
         self._stopping = False
 
     def __repr__(self) -> str:
@@ -206,14 +208,23 @@ class HibernationManager:
         if self._undertaker.is_burying(key):
             self._spawn(self._place_after_burial(wake))
         elif not self._place(wake):
-            self._waiting.add(wake)
-            self._fill()
+            self._wait(wake)
 
     async def _place_after_burial(self, wake: WaitingWake) -> None:
         await self._undertaker.buried(wake.key)
         if not self._place(wake):
-            self._waiting.add(wake)
-            self._fill()
+            self._wait(wake)
+
+    def _wait(self, wake: WaitingWake) -> None:
+        self._waiting.add(wake)
+        self._fill()
+        if self._hurry is None:
+            self._hurry = asyncio.get_running_loop().call_later(HURRY_S, self._find_places)
+
+    def _find_places(self) -> None:
+        self._hurry = None
+        if self._waiting and not self._stopping:
+            self._send_to_sleep()
 
     def _place(self, wake: WaitingWake) -> bool:
         record = self.pool.assign(wake.key, time.monotonic())

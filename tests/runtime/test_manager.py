@@ -256,6 +256,30 @@ async def test_an_idle_room_is_sent_to_sleep(stage: Stage) -> None:
     await until(lambda: stage.manager.pool.find(RoomKey("chat", "a")) is None)
 
 
+async def test_an_idle_room_gives_up_its_place_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To one that finds none: before the next look, and though a process is being started."""
+    monkeypatch.setattr(manager_module, "TICK_S", 3600.0)
+    stage = Stage(tmp_path, standbys=1)
+    await stage.manager.start(None)
+    await stage.deploy()
+    gateway = await stage.gateway()
+    actor = stage.starter.at(await gateway.place("a"))
+    actor.report(live("a", "idle"))
+    await until(lambda: any(record.rooms for record in stage.manager.pool.actors.values()))
+    stage.starter.hangs = True
+
+    number = gateway.ask("b")
+
+    frame = await actor.inbox.take()
+    assert messages.decode(frame.payload, Leave) == Leave(RoomKey("chat", "a"), "hibernate")
+    assert stage.manager.pool.count(ActorState.STARTING) > 0
+    actor.report()
+    assert (await gateway.answer(number)).address == actor.address
+    await stage.close()
+
+
 async def test_more_standbys_than_there_should_be_end(stage: Stage) -> None:
     """Those that have just become free, for instance."""
     await stage.deploy()
@@ -356,7 +380,7 @@ async def test_the_rooms_of_an_earlier_manager_are_taken_over(tmp_path: Path) ->
     stage.starter.actors.append(actor)
     await actor.introduce()
     actor.report(live("a"))
-    await until(lambda: stage.manager.pool.find(RoomKey("chat", "a")) is not None)
+    await until(lambda: any(record.rooms for record in stage.manager.pool.actors.values()))
     gateway = await stage.gateway()
     assert await gateway.place("a") == actor.address
     await stage.close()
