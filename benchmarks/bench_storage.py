@@ -22,4 +22,4 @@ QUESTION = Question(
 )
 
 if __name__ == "__main__":
-    sys.exit(harness.main([QUESTION]) | storage_in_process.main())
+    sys.exit(harness.main([QUESTION]) | storage_in_process.main([]))
