@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import uuid
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -27,6 +29,26 @@ async def hibernated(server: redis.Redis, party: str, room: str) -> None:
         # The server tells nobody: it has to be asked.
         while server.hget(metadata_key(f"{party}/{room}"), "o"):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+
+
+async def has_state(pid: int, state: str) -> None:
+    """Wait until each thread of a process has a state, as /proc tells it, or the process is gone.
+
+    A signal takes a moment: until then the process may still handle a message, store what it
+    changed and be stopped before it answers. That answer is lost, by contract.
+    """
+    async with asyncio.timeout(20):
+        while not all(found == state for found in thread_states(pid)):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+def thread_states(pid: int) -> list[str]:
+    """The states of a process's threads; none when it is gone."""
+    states = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):
+            states.append(thread.read_text().rpartition(")")[2].split()[0])
+    return states
 
 
 async def test_a_hibernated_room_wakes_with_its_connections(
@@ -90,6 +112,7 @@ async def test_a_killed_room_answers_again(
             pid = (await response.json())["pid"]
 
         os.kill(pid, signal.SIGKILL)
+        await has_state(pid, "Z")
 
         await socket.send_str("x")
         assert await socket.receive_str() == "4 1"
@@ -131,6 +154,7 @@ async def test_a_stopped_room_actor_is_replaced(
             pid = (await response.json())["pid"]
 
         os.kill(pid, signal.SIGSTOP)
+        await has_state(pid, "T")
 
         await socket.send_str("x")
         assert await socket.receive_str() == "2 1"
