@@ -13,6 +13,7 @@ class CuttableLink:
 
     Attributes:
         replies_pass: While false, what the server answers is thrown away.
+        reply_delay_s: How long each piece of what the server answers is held back.
         accepts: While false, new connections are closed at once.
         connected: How many connections were made so far.
         asked: Every byte that clients have sent, connection by connection.
@@ -20,6 +21,7 @@ class CuttableLink:
 
     def __init__(self, listen_path: Path, server_path: str | os.PathLike[str]) -> None:
         self.replies_pass = True
+        self.reply_delay_s = 0.0
         self.accepts = True
         self.connected = 0
         self.asked: list[bytearray] = []
@@ -85,6 +87,8 @@ class CuttableLink:
                 elif not self.replies_pass:
                     self._reply_thrown_away.set()
                     continue
+                elif self.reply_delay_s:
+                    await asyncio.sleep(self.reply_delay_s)
                 writer.write(data)
         except ConnectionError:
             pass  # an end that was cut: the other one follows below
