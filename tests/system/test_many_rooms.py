@@ -16,7 +16,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from parlour.storage.embedded import EmbeddedServer
 
 from tests.support.processes import GATEWAY, MANAGER, ROOM_ACTOR, descendants, open_sockets
 from tests.support.running import RunningParlour, processes_of_session
@@ -32,14 +31,13 @@ SETTLED_S = 30.0
 
 
 @pytest.fixture
-def small_parlour(tmp_path: Path, valkey: EmbeddedServer) -> Iterator[RunningParlour]:
+def small_parlour(tmp_path: Path) -> Iterator[RunningParlour]:
     """A Parlour with few processes for rooms."""
     shutil.copy(ROOMS_FILE, tmp_path / "rooms.py")
     (tmp_path / "app.py").write_text("from rooms import Roster\n")
     running = RunningParlour(
         tmp_path / "app.py",
         tmp_path / "data",
-        *("--redis", valkey.url),
         *("--max-live-rooms", f"{LIVE_ROOMS_MAX}"),
         *("--standbys", f"{STANDBYS}"),
     )
