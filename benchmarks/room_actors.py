@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -36,18 +37,18 @@ class RoomActors:
         prefix = lease_key("")
         return {key.removeprefix(prefix) for key in self._redis.scan_iter(prefix + "*", count=5000)}
 
-    def owners(self, rooms: Iterable[RoomKey]) -> set[str]:
-        """Those that have any of the given rooms."""
+    def owners(self, rooms: Iterable[RoomKey]) -> Counter[str]:
+        """Those that have any of the given rooms, and how many."""
         pipeline = self._redis.pipeline(transaction=False)
         for room in rooms:
             pipeline.hget(metadata_key(room.space), OWNER)
-        return {owner for owner in pipeline.execute() if owner}
+        return Counter(owner for owner in pipeline.execute() if owner)
 
     def wait_for_standbys(self, rooms: Iterable[RoomKey]) -> None:
         """Return when the pool is full and nothing is being started, given every room there is."""
         rooms = list(rooms)
         wait(
-            lambda: len(self.running() - self.owners(rooms)) == STANDBYS,
+            lambda: len(self.running() - self.owners(rooms).keys()) == STANDBYS,
             f"there were never {STANDBYS} standbys",
         )
 

@@ -113,10 +113,10 @@ class ColdAlone(Cold):
 
 
 class Dense(Cold):
-    """Stays awake."""
+    """Stays awake while it has connections, even if other rooms wait for a place."""
 
     rooms_per_actor = 500
-    hibernate_after = 3600.0
+    hibernate = False
 
 
 class Asleep(Cold):
