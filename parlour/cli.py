@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -65,6 +66,8 @@ def dev(
     standbys: int,
 ) -> None:
     """Run the room classes of FILE on this machine, and reload them when they change."""
+    # Ray would hold back lines that look alike, and so tear tracebacks apart. Read at its import.
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
     # Here, not above: Ray takes most of a second to import, and --help must not.
     from .runtime.code import CannotLoad
     from .runtime.dev import quiet_libraries, run
