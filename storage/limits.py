@@ -3,8 +3,9 @@
 Everything that can grow has a bound here. Sizes of keys are UTF-8 bytes, sizes of values are
 bytes as encoded.
 
-Why 256 fields a shard: from 64 to 400 the cost of a write hardly changes, and a small key takes
-20 to 23 bytes in Redis instead of 130 to 140 in one hash and a sorted set. A fresh half of a split
+Why 256 fields a shard: in a room of some hundred keys or more a small key takes 20 to 23 bytes in
+Redis instead of 110 to 140 in one hash and a sorted set (a smaller room saves less). What a write
+costs with other bounds was measured on a machine too busy to tell 32 from 400 fields. A fresh half of a split
 has 128 keys, so that a list of 100 reads two shards; a shard stays below the 512 fields at which
 servers give up the compact encoding; and a million keys need an index of some 6,200 entries, which
 a claim reads in 12 ms. benchmarks/bench_storage.py measures it again.
