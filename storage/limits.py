@@ -5,10 +5,10 @@ bytes as encoded.
 
 Why 256 fields a shard: in a room of some hundred keys or more a small key takes 20 to 23 bytes in
 Redis instead of 110 to 140 in one hash and a sorted set (a smaller room saves less). What a write
-costs with other bounds was measured on a machine too busy to tell 32 from 400 fields. A fresh half of a split
-has 128 keys, so that a list of 100 reads two shards; a shard stays below the 512 fields at which
-servers give up the compact encoding; and a million keys need an index of some 6,200 entries, which
-a claim reads in 12 ms. benchmarks/bench_storage.py measures it again.
+costs with other bounds was measured on a machine too busy to tell 32 from 400 fields. A fresh
+half of a split has 128 keys, so that a list of 100 reads two shards; a shard stays below the 512
+fields at which servers give up the compact encoding; and a million keys need an index of some
+6,200 entries, which a claim reads in 12 ms. benchmarks/bench_storage.py measures it again.
 """
 
 from __future__ import annotations
