@@ -25,10 +25,11 @@ from ..storage.opening import open_backend
 from .addresses import BadAddress, RoomAddress, room_address
 from .alarm_clock import AlarmClock
 from .client_socket import TRY_AGAIN_LATER, ClientSocket
+from .directory import Directory
 from .front import Front
 from .handshake import BadHandshake, Upgrade
 from .http_front import HttpFront, RoomUnavailable
-from .manager_client import ManagerClient
+from .manager_client import Managers
 from .route import PendingEvent, Route
 from .router import Router
 from .settings import GatewaySettings
@@ -49,7 +50,15 @@ class Gateway:
         self.message_bytes_max = settings.message_bytes_max
         self.parties = frozenset(parties)
         me = Hello("gateway", uuid.uuid4().hex, os.getpid())
-        self._router = Router(me, ManagerClient(settings.manager_address, me), self, time.monotonic)
+        network = settings.network
+        self._router = Router(
+            me,
+            Managers(settings.manager_address, me, network),
+            self,
+            time.monotonic,
+            network,
+            Directory(settings.redis_url) if network is not None else None,
+        )
         self._alarm_clock = AlarmClock(
             lambda: open_backend(settings.redis_url), self._router, lambda: self.parties
         )

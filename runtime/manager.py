@@ -17,7 +17,7 @@ from typing import Protocol
 from ..actors import messages
 from ..actors.frames import Kind, pack
 from ..actors.link import Link, listen
-from ..actors.messages import Hello, Leave, Placed, Report, RoomKey
+from ..actors.messages import Hello, Leave, Placed, Report, RoomKey, Wake
 from ..actors.room_actor import RoomActorSettings
 from .burial import Undertaker
 from .deployment import Deployment
@@ -168,7 +168,7 @@ class HibernationManager:
         self, link: Link, kind: int, channel: int, number: int, sequence: int, payload: bytes
     ) -> None:
         if kind == Kind.WAKE:
-            self._on_wake(link, number, messages.decode(payload, RoomKey))
+            self._on_wake(link, number, messages.decode(payload, Wake).key)
         elif kind == Kind.REPORT:
             record = self._record_of(link)
             if record is not None:
@@ -257,6 +257,7 @@ class HibernationManager:
             self.settings.address,
             self.settings.redis_url,
             record.version,
+            self.settings.network,
         )
         record.started_s = time.monotonic()
         try:

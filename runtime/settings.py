@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from ..actors.network import Network
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class GatewaySettings:
     host: str
     port: int
     manager_address: str
-    redis_url: str
+    redis_url: str = field(repr=False)
+    network: Network | None = None  # None: this node is alone
     public_folder: str | None = None
     message_bytes_max: int = 1024 * 1024
     body_bytes_max: int = 16 * 1024 * 1024
@@ -34,8 +37,9 @@ class ManagerSettings:
     """
 
     folder: str  # of the sockets, which only the owner may enter
-    redis_url: str
+    redis_url: str = field(repr=False)
     node_id: str
+    network: Network | None = None  # None: this node is alone
     standbys: int = 2
     live_rooms_max: int = 100
     free_memory_bytes_min: int = 0

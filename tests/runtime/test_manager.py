@@ -12,7 +12,7 @@ import pytest
 from parlour.actors import messages
 from parlour.actors.frames import Kind, pack
 from parlour.actors.link import Link, connect
-from parlour.actors.messages import Hello, Leave, Placed, Report, RoomKey, RoomReport
+from parlour.actors.messages import Hello, Leave, Placed, Report, RoomKey, RoomReport, Wake
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
 from parlour.actors.room_actor import RoomActorSettings
@@ -167,7 +167,7 @@ class Gateway:
 
     def ask(self, name: str) -> int:
         number = next(self._numbers)
-        payload = messages.encode(RoomKey("chat", name))
+        payload = messages.encode(Wake(RoomKey("chat", name)))
         self.link.write(pack(Kind.WAKE, number=number, payload=payload))
         return number
 
