@@ -58,6 +58,7 @@ class LiveRoom:
         self.key = key
         self.state = State.ABSENT
         self.last_event_s = self.started_s = around.clock()
+        self.start_failed = False  # on_start raised
         self.attachments = Attachments(self)
         self.storage: Storage
         self.output: OutputGate
@@ -202,6 +203,7 @@ class LiveRoom:
                 await call_hook(self._room.on_start)
         except (Exception, *EXITS):
             log.exception("party %s, room %s: on_start raised", self.key.party, self.key.quoted_id)
+            self.start_failed = True
             self.output.shut()
             self.storage.abandon()
             await self._around.backend.release(self.key.space, epoch=claim.epoch)

@@ -147,6 +147,7 @@ class Report(msgspec.Struct):
     rooms: list[RoomReport]
     memory_bytes: int
     owner: str  # the name of its lease
+    failed: list[RoomKey] = []  # whose on_start has raised since the last report
 
 
 class Leave(msgspec.Struct):

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 REPORT_INTERVAL_S = 0.25
 MANAGER_PATIENCE_S = 20.0  # for a manager that died to be back
 MANAGER_RETRY_S = 0.2
+FAILED_REPORTED_MAX = 1000  # rooms that could not start, in one report
 CLEARING_TIMEOUT_S = 10.0  # for rooms to be gone after the lease was lost
 LEAVE_TIMEOUT_S = 5.0  # for all rooms to leave in good order when the process has to end
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -72,6 +73,7 @@ class RoomActor:
         self._reporter: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._report_due = False
+        self._failed: list[RoomKey] = []  # rooms, to be reported
         self._stopping = False
         self._lease_is_lost = False
 
@@ -193,6 +195,8 @@ class RoomActor:
 
     def _room_absent(self, room: LiveRoom) -> None:
         self._rooms.pop(room.key, None)
+        if room.start_failed and len(self._failed) < FAILED_REPORTED_MAX:
+            self._failed.append(room.key)
         for attachment in room.attachments:
             self._channels.pop((attachment.link, attachment.channel), None)
         if not self._report_due:
@@ -309,8 +313,9 @@ class RoomActor:
             )
             for room in self._rooms.values()
         ]
-        report = Report(rooms, resident_bytes(), self._lease.owner)
+        report = Report(rooms, resident_bytes(), self._lease.owner, self._failed)
         self._manager.write(pack(Kind.REPORT, payload=messages.encode(report)))
+        self._failed.clear()
 
 
 def resident_bytes() -> int:

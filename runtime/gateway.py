@@ -33,11 +33,12 @@ from .manager_client import Managers
 from .route import PendingEvent, Route
 from .router import Router
 from .settings import GatewaySettings
+from .status import GatewayStatus
 from .websocket import OPCODE_BINARY, OPCODE_TEXT, build_frame
 
 log = logging.getLogger(__name__)
 
-INTERNAL_ERROR, GOING_AWAY = 1011, 1001
+INTERNAL_ERROR, GOING_AWAY, SERVICE_RESTART = 1011, 1001, 1012
 CONNECTION_ID_CHARACTERS_MAX = 256
 BACKLOG = 1024
 
@@ -49,6 +50,8 @@ class Gateway:
         self.settings = settings
         self.message_bytes_max = settings.message_bytes_max
         self.parties = frozenset(parties)
+        # Rooms that cannot start with a new version: their events wait for its roll-back.
+        self.on_probation = False
         me = Hello("gateway", uuid.uuid4().hex, os.getpid())
         network = settings.network
         self._router = Router(
@@ -86,6 +89,24 @@ class Gateway:
         )
         self._http_server = http
         self._alarm_clock.start()
+
+    def status(self) -> GatewayStatus:
+        """How things are here."""
+        host = self.settings.network.host if self.settings.network else self.settings.host
+        url = f"http://{host}:{self.settings.port}"
+        return GatewayStatus(url, len(self._sockets), tuple(sorted(self.parties)))
+
+    async def drain(self, within_s: float) -> None:
+        """Let nobody in any more, and send the clients elsewhere, evenly over so many seconds.
+
+        Each is closed with 1012, "service restart", which asks it to connect again.
+        """
+        if self._server is not None:
+            self._server.close()
+        sockets = [socket for socket, _ in self._sockets.values()]
+        for place, socket in enumerate(sockets):
+            delay_s = within_s * place / len(sockets)
+            asyncio.get_running_loop().call_later(delay_s, _send_elsewhere, socket)
 
     async def stop(self) -> None:
         """Stop listening, say goodbye to every client, and close."""
@@ -252,6 +273,11 @@ class Gateway:
             socket = self._sockets[event.number][0]
             socket.open()
             socket.close(TRY_AGAIN_LATER if try_again else INTERNAL_ERROR, why)
+
+
+def _send_elsewhere(socket: ClientSocket) -> None:
+    socket.open()
+    socket.close(SERVICE_RESTART, "this node is leaving, connect again")
 
 
 def connection_id(query: str) -> str:

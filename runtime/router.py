@@ -43,6 +43,10 @@ class RoomListener(Protocol):
         self, route: Route, event: PendingEvent, why: str, *, try_again: bool
     ) -> None: ...
 
+    @property
+    def on_probation(self) -> bool:
+        """Whether the deployed version may be given up because rooms fail to start with it."""
+
 
 class Router:
     """All routes of a gateway."""
@@ -220,7 +224,7 @@ class Router:
         route.failures += 1
         if refused.reason == "unknown party":
             self._fail_all(route, refused.message, try_again=False)
-        elif refused.reason == "start failed":
+        elif refused.reason == "start failed" and not self._listener.on_probation:
             # The event that woke the room fails; the next one tries again, later and later.
             event = route.give_up_first()
             if event is not None:
