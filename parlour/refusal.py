@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 from collections.abc import Callable
 from typing import ParamSpec
@@ -29,6 +30,7 @@ def refusals(command: Callable[P, None]) -> Callable[P, None]:
         from .runtime.cluster import CannotStart, ClusterError
         from .runtime.code import CannotLoad
 
+        logging.getLogger("ray").setLevel(logging.ERROR)
         try:
             command(*args, **kwargs)
         except (CannotLoad, CannotStart, ClusterError) as error:
