@@ -142,7 +142,7 @@ def stop() -> None:
         ClusterError: If Parlour does not run there.
     """
     controller = _controller()
-    with contextlib.suppress(RayActorError):
+    with contextlib.suppress(RayActorError, GetTimeoutError):
         ray.get(controller.stop.remote(), timeout=STOP_TIMEOUT_S)
     for name in _own_actors():
         with contextlib.suppress(ValueError):

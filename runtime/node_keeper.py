@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 LOOK_TIMEOUT_S = 3.0  # for a process of a node to answer; the node may be cut off
 TRY_OUT_TIMEOUT_S = 45.0
+STOP_TIMEOUT_S = 8.0  # for one of the two
 DRAIN_SHARE_OF_CLIENTS = 0.5  # of the time that a node is given, its clients have the second half
 DRAIN_DEFAULT_S = 30.0  # for a node that is taken away at no given time
 RESTARTS_WITHOUT_END = -1
@@ -113,9 +114,9 @@ class NodeKeeper:
         """Close every socket of the node, let every room leave in good order."""
         for name in ("gateway", "manager"):
             try:
-                await self._actor(name).stop.remote()
-            except RayError as error:
-                log.info("the %s had ended before: %s", name, type(error).__name__)
+                await asyncio.wait_for(_awaited(self._actor(name).stop.remote()), STOP_TIMEOUT_S)
+            except (RayError, TimeoutError) as error:
+                log.info("the %s of %r does not stop: %s", name, self, type(error).__name__)
 
     def forget(self) -> None:
         """The node is gone: so are its processes, which Ray would wait for."""

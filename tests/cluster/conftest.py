@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import pytest
 
 from ..support.requirements import require
-from .host import NAMESPACES
+from .host import NAMESPACES, Host
 from .network import Network
+from .parlour_on_nodes import ROOMS, ParlourOnNodes
 from .ray_nodes import RayNodes
 from .valkey_host import ValkeyHost
 
@@ -66,6 +67,32 @@ def cluster(host_parts: None) -> Iterator[Cluster]:
             error.add_note(cluster.logs())
             raise
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def parlour(cluster: Cluster) -> Iterator[ParlourOnNodes]:
+    """Parlour on all nodes with the rooms of `rooms.py` deployed, shared by the session."""
+    parlour = ParlourOnNodes(cluster.nodes, cluster.valkey)
+    try:
+        parlour.start()
+        parlour.deploy(ROOMS)
+        for host in cluster.nodes.hosts:
+            parlour.wait_until_ready(host)
+    except BaseException as error:
+        error.add_note(cluster.logs())
+        raise
+    yield parlour
+    parlour.stop()
+
+
+@pytest.fixture
+def extra(cluster: Cluster, parlour: ParlourOnNodes) -> Iterator[Host]:
+    """One more node, ready for rooms, that a test may break."""
+    host = cluster.network.add_host(f"node-{len(cluster.network.hosts)}")
+    cluster.nodes.start(host)
+    parlour.wait_until_ready(host)
+    yield host
+    cluster.nodes.power_off(host)
 
 
 @pytest.hookimpl(wrapper=True)
