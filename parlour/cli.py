@@ -1,4 +1,4 @@
-"""The command line: `parlour dev FILE`."""
+"""The command line: `parlour dev FILE`; the other commands are in files of their own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-DATA_FOLDER = ".parlour"
+from .cli_rooms import room, rooms
+from .cli_server import DATA_FOLDER
+from .cli_storage import storage
 
 
 class Refusal(click.ClickException):
@@ -20,6 +22,10 @@ class Refusal(click.ClickException):
 @click.version_option(package_name="parlour")
 def main() -> None:
     """Run rooms: small stateful servers, one per chat, document, game or device."""
+
+
+for command in (rooms, room, storage):
+    main.add_command(command)
 
 
 @main.command()
