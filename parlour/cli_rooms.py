@@ -93,6 +93,8 @@ def delete(room_key: RoomKey, yes: bool, redis_url: str | None, data_folder: Pat
     from .runtime.room_view import name_of
 
     if not yes:
-        click.confirm(f"Delete all that {name_of(room_key)} stores, for good?", abort=True, err=True)
+        click.confirm(
+            f"Delete all that {name_of(room_key)} stores, for good?", abort=True, err=True
+        )
     on_server(redis_url, data_folder, lambda server: delete_room(server, room_key))
     say(f"deleted {name_of(room_key)}")

@@ -73,8 +73,7 @@ async def get_value(server: RoomsServer, key: RoomKey, name: str, *, large: bool
     space = await look_and_warn(server, key, say)
     data = await space.read_large(name) if large else (await space.read([name])).get(name)
     if data is None:
-        kind = "large value" if large else "key"
-        raise NotDone(f"{name_of(key)} has no {kind} {name!r}; `parlour storage list` shows all")
+        raise _no_key(key, name, large)
     return json_text(_shown(name, data))
 
 
@@ -97,6 +96,11 @@ async def list_large(server: RoomsServer, key: RoomKey, *, echo: Say, say: Say) 
     space = await look_and_warn(server, key, say)
     for name in sorted([name async for name in space.large_keys()]):
         echo(json_text({"large": name}))
+
+
+def _no_key(key: RoomKey, name: str, large: bool) -> NotDone:
+    kind = "large value" if large else "key"
+    return NotDone(f"{name_of(key)} has no {kind} {name!r}; `parlour storage list` shows all")
 
 
 def _shown(name: str, data: bytes) -> Any:
@@ -124,16 +128,17 @@ async def put_value(
         storage.put_encoded(name, data, is_large=large)
 
 
-async def delete_value(server: RoomsServer, key: RoomKey, name: str, *, large: bool) -> bool:
-    """Delete a key; whether it existed.
+async def delete_value(server: RoomsServer, key: RoomKey, name: str, *, large: bool) -> None:
+    """Delete a key.
 
     Raises:
-        NotDone: If there is no such room, or it is live.
+        NotDone: If there is no such room or key, or the room is live.
     """
     checked_key(LIMITS, name)
     await look(server, key)
     async with sole_writer(server, key) as (storage, _):
-        return await (storage.delete_large(name) if large else storage.delete(name))
+        if not await (storage.delete_large(name) if large else storage.delete(name)):
+            raise _no_key(key, name, large)
 
 
 async def delete_room(server: RoomsServer, key: RoomKey) -> None:
