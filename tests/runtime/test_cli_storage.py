@@ -39,9 +39,10 @@ VALUES: dict[str, object] = {
 }
 
 
-async def stored(
-    url: str, key: RoomKey, owner: str
-) -> tuple[dict[str, Any], Any, dict[str, Alarm]]:
+Stored = tuple[dict[str, Any], Any, dict[str, Alarm]]
+
+
+async def stored(url: str, key: RoomKey, owner: str) -> Stored:
     """All that a room finds when it wakes: values, the large one, alarms."""
     connection = await connect(url)
     backend = RedisBackend(connection)
