@@ -10,9 +10,10 @@ Not here: keys and values (durable.py), which room a space is of.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 from . import keys
@@ -22,12 +23,14 @@ from .errors import StorageError
 from .redis_cluster import ClusterConnection
 from .redis_connection import RedisClient
 from .redis_replies import Metadata, metadata_of, shards_of, sizes_of
+from .server_errors import CommandFailed
+from .server_promises import parse_info
 
 KEYS_PER_STEP = 512  # that the server looks at in one step of a scan, about
 
 
 class UnknownCursor(StorageError):
-    """A cursor that no page ended with, or whose server is no primary any more."""
+    """A cursor that no page ended with, or whose server has restarted or is no primary now."""
 
     def __init__(self, cursor: str) -> None:
         super().__init__(cursor)
@@ -35,8 +38,8 @@ class UnknownCursor(StorageError):
 
     def __str__(self) -> str:
         return (
-            f"the cursor {self.cursor[:80]!r} leads nowhere: give the one that the last page ended "
-            "with, or begin again without one"
+            f"the cursor {self.cursor[:80]!r} leads nowhere (any more): give the one that the last "
+            "page ended with, or, if the server has restarted since, begin again without one"
         )
 
 
@@ -46,18 +49,21 @@ class Cursor:
 
     Attributes:
         server: Its address in a cluster; empty where there is but one.
+        life: What the server scatters its keys by, usually until it restarts: in short.
         position: The scan's own cursor, with which the step begins.
         shown: How many of the step's spaces, in order, were in pages.
         digest: Of all of the step's spaces: if they are others now, all of them are shown.
     """
 
     server: str
+    life: str
     position: int
     shown: int = 0
     digest: int = 0
 
     def __str__(self) -> str:
-        return f"{self.server}/{self.position}.{self.shown}.{self.digest:x}".removeprefix("/")
+        parts = f"{self.life}.{self.position}.{self.shown}.{self.digest:x}"
+        return f"{self.server}/{parts}".removeprefix("/")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -68,8 +74,8 @@ class Cursor:
         """
         server, _, rest = text.rpartition("/")
         try:
-            position, shown, digest = rest.split(".")
-            return cls(server, int(position), int(shown), int(digest, 16))
+            life, position, shown, digest = rest.split(".")
+            return cls(server, life, int(position), int(shown), int(digest, 16))
         except ValueError:
             raise UnknownCursor(text) from None
 
@@ -180,9 +186,12 @@ class Inspector:
             UnknownCursor: If `after` belongs to no server of this cluster.
         """
         servers = await self._servers()
-        at: Cursor | None = after or Cursor(next(iter(servers)), 0)
-        if at is None or at.server not in servers:
-            raise UnknownCursor(str(at))
+        if after is not None and after.server not in servers:
+            raise UnknownCursor(str(after))
+        at: Cursor | None = after or await self._first(servers, next(iter(servers)))
+        assert at is not None
+        if after is not None and after.life != await _life(servers[after.server]):
+            raise UnknownCursor(str(after))
         found: list[SpaceSummary] = []
         looked_at = 0
         while at is not None and len(found) < limit:
@@ -192,15 +201,22 @@ class Inspector:
             shown = len(spaces) - len(fresh)
             for summary in summaries:
                 if len(found) == limit:
-                    return Page(found, Cursor(at.server, at.position, shown, _digest(spaces)))
+                    return Page(found, replace(at, shown=shown, digest=_digest(spaces)))
                 shown += 1
                 if summary is not None and live in (None, summary.is_live):
                     found.append(summary)
             looked_at += len(fresh)
             if on_step is not None:
                 on_step(looked_at)
-            at = _next(list(servers), at, position)
+            if position:
+                at = Cursor(at.server, at.life, position)
+            else:
+                following = list(servers)[list(servers).index(at.server) + 1 :]
+                at = await self._first(servers, following[0]) if following else None
         return Page(found, at)
+
+    async def _first(self, servers: Mapping[str, RedisClient], server: str) -> Cursor:
+        return Cursor(server, await _life(servers[server]), 0)
 
     async def _servers(self) -> dict[str, RedisClient]:
         """The servers with spaces by their addresses, in an order that stays."""
@@ -243,12 +259,21 @@ class Inspector:
         return None if left_ms == -2 else max(0, left_ms)
 
 
-def _next(servers: list[str], at: Cursor, position: int) -> Cursor | None:
-    """Where the scan goes on after a step; None at the end of the last server."""
-    if position:
-        return Cursor(at.server, position)
-    following = servers[servers.index(at.server) + 1 :]
-    return Cursor(following[0], 0) if following else None
+async def _life(server: RedisClient) -> str:
+    """Tell what a cursor of this server is good for.
+
+    Servers hash keys with a secret that is drawn at each start, unless it is configured: a cursor
+    from before a restart would leave spaces out.
+    """
+    try:
+        configured = await server.execute("CONFIG", "GET", "hash-seed", repeat=True)
+    except CommandFailed:  # forbidden, as managed servers do
+        configured = []
+    secret = configured[1] if len(configured) == 2 else b""
+    if not secret:
+        info = parse_info(await server.execute("INFO", "server", repeat=True))
+        secret = info.get("run_id", "").encode()
+    return hashlib.sha256(secret).hexdigest()[:8]
 
 
 def _digest(spaces: Sequence[str]) -> int:

@@ -6,10 +6,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from parlour.storage import Alarm, NotOwner, RedisBackend, Storage
+from parlour.storage import Alarm, EmbeddedServer, NotOwner, RedisBackend, Storage
 from parlour.storage.alarms import UNNAMED
+from parlour.storage.embedded_process import find_server
 from parlour.storage.inspection import (
     KEYS_PER_STEP,
     Cursor,
@@ -21,6 +23,8 @@ from parlour.storage.inspection import (
 from parlour.storage.keys import alarm_index_keys, alarm_index_of, lease_key, metadata_key
 from parlour.storage.redis_cluster import connect
 from parlour.storage.redis_connection import RedisClient
+
+from ..support.redis_process import RedisProcess
 
 SPACES = [f"chat/{number}" for number in range(30)]
 
@@ -222,8 +226,56 @@ async def test_a_space_that_somebody_else_owns_is_not_forgotten(server: Server) 
     assert state.keys == 2
 
 
-@pytest.mark.parametrize("text", ["", "5", "a.b.c", "1.2", "127.0.0.1:1/0.0.0", "-/0.0.0"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "a.b.c.d", "1.2.3", "127.0.0.1:1/0.0.0.0", "-/x.0.0.0", "x.0.0.0"]
+)
 async def test_a_cursor_that_leads_nowhere_is_refused(server: Server, text: str) -> None:
     """Rather than beginning again in silence."""
     with pytest.raises(UnknownCursor, match="begin again without one"):
         await server.inspector.page(limit=1, after=Cursor.parse(text))
+
+
+async def page_of(url: str, after: str | None) -> Page:
+    """The next few rooms."""
+    connection = await connect(url)
+    try:
+        cursor = None if after is None else Cursor.parse(after)
+        return await Inspector(connection).page(limit=20, after=cursor)
+    finally:
+        await connection.close()
+
+
+async def store_many(url: str, spaces: list[str]) -> None:
+    """Store something in each."""
+    connection = await connect(url)
+    await asyncio.gather(*(Server(connection).store(space) for space in spaces))
+    await connection.close()
+
+
+async def test_pages_of_the_private_server_go_on_after_it_was_restarted(tmp_path: Path) -> None:
+    """As a command may start it for each page: no room is left out."""
+    spaces = [f"chat/{number}" for number in range(200)]
+    pages: list[Page] = []
+    with EmbeddedServer(tmp_path) as private:
+        await store_many(private.url, spaces)
+    after: str | None = None
+    while not pages or after is not None:
+        with EmbeddedServer(tmp_path) as private:
+            pages.append(await page_of(private.url, after))
+        cursor = pages[-1].cursor
+        after = None if cursor is None else str(cursor)
+    assert len(pages) >= 10
+    assert set(names(pages)) == set(spaces)
+
+
+async def test_a_cursor_from_before_a_restart_is_refused(tmp_path: Path) -> None:
+    """By a server that scatters its keys anew at each start: it would leave rooms out."""
+    arguments = ("--appendonly", "yes", "--appendfsync", "always")
+    with RedisProcess(find_server(), tmp_path, *arguments) as own:
+        await store_many(own.url, SPACES)
+        cursor = (await page_of(own.url, None)).cursor
+        assert (await page_of(own.url, str(cursor))).spaces
+        own.stop()
+        own.start()
+        with pytest.raises(UnknownCursor, match="has restarted since"):
+            await page_of(own.url, str(cursor))
