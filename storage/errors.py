@@ -257,6 +257,6 @@ class InvalidExport(StorageError):
 
     def __str__(self) -> str:
         return (
-            f"line {self.line:,}: {self.problem}; nothing of this file was imported, "
-            "give one as `parlour storage export` has written it"
+            f"line {self.line:,} of the export: {self.problem}; "
+            "give a file as `parlour storage export` has written it"
         )
