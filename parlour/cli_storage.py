@@ -40,7 +40,8 @@ def get(room_key: RoomKey, key: str, large: bool, redis_url: str | None, data_fo
     )
 
 
-@storage.command()
+# Or the value -5 would be taken for an option.
+@storage.command(context_settings={"ignore_unknown_options": True})
 @room_argument
 @click.argument("key")
 @click.argument("value", metavar="JSON")

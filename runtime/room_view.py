@@ -12,6 +12,7 @@ from typing import Any
 
 from ..actors.messages import RoomKey
 from ..actors.stored_schedules import StoredSchedule, stored_schedule
+from ..storage import Alarm
 from ..storage.inspection import Page, SpaceState, SpaceSummary
 
 _HEADINGS = ("ROOM", "STATE", "KEYS", "BYTES", "NEXT ALARM", "WHERE")
@@ -133,8 +134,15 @@ def _owner(state: SpaceState) -> str:
 
 def _alarms(state: SpaceState) -> list[StoredSchedule]:
     alarms = state.metadata.alarms.items()
-    found = [stored_schedule(kept, alarm) for kept, alarm in alarms]
+    found = [_schedule(kept, alarm) for kept, alarm in alarms]
     return sorted(found, key=lambda alarm: (alarm.due_ms, alarm.name))
+
+
+def _schedule(kept: str, alarm: Alarm) -> StoredSchedule:
+    try:
+        return stored_schedule(kept, alarm)
+    except ValueError:  # no room has written it, and it is shown all the same
+        return StoredSchedule(kept, alarm.due_ms, "", 0, is_running=False)
 
 
 def _alarm(alarm: StoredSchedule) -> str:

@@ -41,9 +41,11 @@ def metadata_of(flat: Sequence[bytes]) -> Metadata:
     """Read the metadata of a space that has some.
 
     Raises:
-        DecodeError: If an alarm in it is none.
+        DecodeError: If it has no epoch, or an alarm in it is none.
     """
     fields = {name.decode(): value for name, value in pairs(flat)}
+    if keys.EPOCH not in fields:
+        raise DecodeError("the metadata of the room has no epoch")
     owner = fields.get(keys.OWNER)
     return Metadata(
         epoch=int(fields[keys.EPOCH]),

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import redis
+from parlour.actors import schedules
 from parlour.actors.messages import RoomKey
+from parlour.storage.alarms import running
 from parlour.storage.keys import alarm_index_keys, alarm_index_of, metadata_key
 
-from .operator import Operator
+from .operators import Operator
 
 LOBBY = RoomKey("chat", "lobby")
 ODD = RoomKey("chat", "a b/{ä}\n")
@@ -98,6 +100,25 @@ def test_a_room_is_shown_whole(operator: Operator) -> None:
         found = operator.json("room", "show", "game/1", "--json")
     assert (found["owner"], found["address"], found["live"]) == ("room", "/run/room.sock", True)
     assert 0 < found["lease_ms"] <= 60_000
+
+
+def test_the_alarms_of_a_room_are_shown_by_name(operator: Operator) -> None:
+    """With their cron expressions, the next one first; also one that no room has written."""
+    daily = schedules.recurring("daily", "0 4 * * *", 1_000_000)
+    with redis.Redis.from_url(operator.url) as client:
+        name = metadata_key("chat/lobby")
+        client.hset(name, f"t:{schedules.NAMED}daily", daily.packed())
+        client.hset(name, f"t:{running(schedules.NAMED)}tick", "5000 5000 2 1 ")
+        client.hset(name, "t:odd", "7000 what?")
+    lines = operator.done("room", "show", "chat/lobby").splitlines()
+    assert [line.split(maxsplit=1)[1] for line in lines if line.startswith("alarm")][:3] == [
+        "tick at 1970-01-01T00:00:05.000+00:00, failed 2 times, being run",
+        "odd at 1970-01-01T00:00:07.000+00:00",
+        "daily at 1970-01-01T04:00:00.000+00:00, cron 0 4 * * *",
+    ]
+    found = operator.json("room", "show", "chat/lobby", "--json")["alarms"]
+    assert [alarm["name"] for alarm in found] == ["tick", "odd", "daily", ""]
+    assert found[2]["cron"] == "0 4 * * *"
 
 
 @pytest.mark.parametrize("name", ["lobby", "Chat/lobby", "chat/", "chat/" + "x" * 1025, "{a}/b"])

@@ -19,7 +19,7 @@ from parlour.storage import Alarm, EmbeddedServer, RedisBackend, Storage
 from parlour.storage.redis_cluster import connect
 
 from ..support.storable_values import difference
-from .operator import Operator
+from .operators import Operator
 
 LOBBY = RoomKey("chat", "lobby")
 COPY = RoomKey("chat", "copy")
@@ -116,10 +116,12 @@ def test_values_are_put_and_deleted(operator: Operator) -> None:
     """As JSON and with tags, large ones too; the room wakes with them."""
     operator.done("storage", "put", "chat/lobby", "text", '{"a": [1, {"$tuple": [2]}]}')
     operator.done("storage", "put", "chat/lobby", "film", '"short"', "--large")
+    operator.done("storage", "put", "chat/lobby", "huge", "-5")
     operator.done("storage", "delete", "chat/lobby", "array")
     values, film, alarms = woken(operator, LOBBY)
     assert values.keys() == VALUES.keys() - {"array"}
     assert values["text"] == {"a": [1, (2,)]}
+    assert values["huge"] == -5
     assert film == "short"
     assert len(alarms) == 1
     operator.done("storage", "delete", "chat/lobby", "film", "--large")
