@@ -197,13 +197,13 @@ class Inspector:
         while at is not None and len(found) < limit:
             position, spaces = await self._step(servers[at.server], at.position, prefix)
             fresh = at.not_shown(spaces)
-            summaries = await asyncio.gather(*(self._summary(space) for space in fresh))
+            summaries = await asyncio.gather(*(self._summary(space, live) for space in fresh))
             shown = len(spaces) - len(fresh)
             for summary in summaries:
                 if len(found) == limit:
                     return Page(found, replace(at, shown=shown, digest=_digest(spaces)))
                 shown += 1
-                if summary is not None and live in (None, summary.is_live):
+                if summary is not None:
                     found.append(summary)
             looked_at += len(fresh)
             if on_step is not None:
@@ -235,16 +235,19 @@ class Inspector:
             {keys.space_of(name.decode("utf-8", "replace")) for name in names}
         )
 
-    async def _summary(self, space: str) -> SpaceSummary | None:
+    async def _summary(self, space: str, live: bool | None) -> SpaceSummary | None:
+        """Sum up a space; None if it is gone, or not as `live` asks for."""
         metadata, index = keys.metadata_key(space), keys.index_key(space)
         wanted = (keys.EPOCH, keys.OWNER, keys.ADDRESS, keys.ALARM_AT_MS, keys.DELETED)
-        (epoch, owner, address, alarm, deleted), packed = await asyncio.gather(
-            self._connection.execute("HMGET", metadata, *wanted, repeat=True, key=metadata),
-            self._connection.execute("HVALS", index, repeat=True, key=index),
+        epoch, owner, address, alarm, deleted = await self._connection.execute(
+            "HMGET", metadata, *wanted, repeat=True, key=metadata
         )
         if epoch is None or epoch == deleted:
             return None
         is_live = owner is not None and await self._lease_ms(owner.decode()) is not None
+        if live not in (None, is_live):
+            return None
+        packed = await self._connection.execute("HVALS", index, repeat=True, key=index)
         return SpaceSummary(
             space,
             is_live,
