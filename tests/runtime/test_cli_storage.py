@@ -219,8 +219,11 @@ def damaged(lines: list[str]) -> dict[str, list[str]]:
 @pytest.mark.parametrize(
     "problem", ["cut off", "should hold", "cannot be decoded", "note reads", "no room keeps"]
 )
-def test_a_file_that_is_not_sound_changes_nothing(operator: Operator, problem: str) -> None:
+def test_a_file_that_is_not_sound_changes_nothing(
+    operator: Operator, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All of it is checked before anything is written, also what --replace would delete."""
+    monkeypatch.setattr(room_storage, "IMPORT_FLUSH_BYTES", 1)  # each line would be a flush
     lines = operator.done("storage", "export", "chat/lobby").splitlines()
     operator.done("storage", "put", "chat/copy", "old", "1")
     broken = "\n".join(damaged(lines)[problem])

@@ -250,7 +250,10 @@ async def test_reading_gives_up_at_a_space_that_never_stays(
     assert looks == 2 * LOOKS_MAX
 
 
-async def test_a_half_moved_space_waits(cluster_url: str, redis_cluster: RedisCluster) -> None:
+@pytest.mark.parametrize("first", ["a shard", "the metadata"])
+async def test_a_half_moved_space_waits(
+    cluster_url: str, redis_cluster: RedisCluster, first: str
+) -> None:
     """While a cluster moves its slot, a read misses nothing: it waits until all keys are there."""
     connection = await connect(cluster_url)
     backend = RedisBackend(connection, limits=LIMITS)
@@ -263,10 +266,12 @@ async def test_a_half_moved_space_waits(cluster_url: str, redis_cluster: RedisCl
     new = next(node for node in redis_cluster.nodes if node is not old)
     space = await look(connection)
     redis_cluster.begin_move(name, new)
-    shard = f"parlour:{{{SPACE}}}:s:0"
-    old.ask("MIGRATE", "127.0.0.1", new.port, "", 0, 5000, "KEYS", shard)
+    shard = space.state.shards[0].shard
+    moved = [f"parlour:{{{SPACE}}}:s:{shard}"] if first == "a shard" else [name, f"{name[:-1]}i"]
+    old.ask("MIGRATE", "127.0.0.1", new.port, "", 0, 5000, "KEYS", *moved)
     reading = asyncio.ensure_future(listed(space))
     await asyncio.wait([reading], timeout=0.3)
+    assert not reading.done()
     await asyncio.to_thread(redis_cluster.finish_move, name, new)
     assert await reading == {f"{number:03}": number for number in range(100)}
     await connection.close()

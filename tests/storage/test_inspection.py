@@ -125,6 +125,19 @@ async def test_a_space_that_stays_is_listed_while_others_come_and_go(server: Ser
     assert seen >= set(SPACES)
 
 
+async def test_no_space_is_left_out_when_those_before_it_go(server: Server) -> None:
+    """The next page goes on in the same step of the scan, of which the first spaces are gone."""
+    gone = [f"a/{number}" for number in range(20)]
+    await asyncio.gather(*(server.store(space) for space in [*gone, *SPACES]))
+    page = await server.inspector.page(limit=10)
+    seen = set(names([page]))
+    await asyncio.gather(*(server.connection.execute("DEL", metadata_key(space)) for space in gone))
+    while page.cursor is not None:
+        page = await server.inspector.page(limit=10, after=page.cursor)
+        seen.update(names([page]))
+    assert seen >= set(SPACES)
+
+
 async def test_a_prefix_is_taken_literally(server: Server) -> None:
     """What means something in a pattern does not there."""
     for space in ("a*b/1", "a*b/2", "aXb/1", "a*/1", "a?b/1", "a[xy]b/1", "axb/1"):
