@@ -16,7 +16,7 @@ from .options import InvalidOption, options_of
 from .room import Room
 
 MAIN = "main"
-_NAME = re.compile(r"[a-z0-9_-]+")
+PARTY_NAME = re.compile(r"[a-z0-9_-]+")
 
 
 class PartyError(Exception):
@@ -80,7 +80,7 @@ def check_names(parties: Mapping[str, type[Room]]) -> None:
         PartyError: Naming the party.
     """
     for name in parties:
-        if not _NAME.fullmatch(name):
+        if not PARTY_NAME.fullmatch(name):
             raise PartyError(
                 f"party {name!r} cannot stand in a URL; "
                 "use lower-case letters, digits, `_` and `-` in the name of its class"

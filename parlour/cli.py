@@ -1,4 +1,4 @@
-"""The command line: `parlour dev FILE` here, and the commands for a cluster."""
+"""The command line: `parlour dev FILE`; the other commands are in files of their own."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from . import cli_cluster
+from .cli_rooms import room, rooms
+from .cli_server import DATA_FOLDER
+from .cli_storage import storage
 from .refusal import refusals
-
-DATA_FOLDER = ".parlour"
 
 
 @click.group()
@@ -77,5 +78,5 @@ def dev(
     )
 
 
-for command in cli_cluster.COMMANDS:
+for command in (*cli_cluster.COMMANDS, rooms, room, storage):
     main.add_command(command)

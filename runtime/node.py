@@ -23,6 +23,7 @@ from ..storage import EmbeddedServer, StorageError
 from .cluster import CannotStart, look_at_redis, wait_until_ready
 from .code import Code
 from .ray_controller import NAMESPACE, start_controller
+from .rooms_server import STORAGE_FOLDER
 from .settings import ClusterSettings
 
 START_TIMEOUT_S = 60.0
@@ -99,7 +100,7 @@ class LocalNode:
             with self._progress("looking at the Redis server"):
                 self._say(look_at_redis(self._redis_url))
             return self._redis_url
-        server = EmbeddedServer(self._data_folder / "storage")
+        server = EmbeddedServer(self._data_folder / STORAGE_FOLDER)
         with self._progress("starting a private Valkey"):
             try:
                 server.start()

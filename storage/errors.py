@@ -14,6 +14,7 @@ StorageError
  +-- StorageReset          storage used after a failed flush; the room starts over
  |    +-- NotOwner         the claim went to another owner
  +-- ClaimHeld             a claim refused because somebody holds it
+ +-- InvalidExport         a file that is no whole and sound export
  +-- ServerError           anything wrong with the server below: see server_errors.py
 
 The parts are the constructor's arguments, so every error survives pickling.
@@ -239,3 +240,23 @@ def _shortened(key: object, length_max: int = 80) -> str:
     """Show `key` without letting a giant one fill the log."""
     shown = repr(key)
     return shown if len(shown) <= length_max else f"{shown[:length_max]}... ({len(shown):,} long)"
+
+
+class InvalidExport(StorageError):
+    """A file that is no export of a room, or not a whole and sound one.
+
+    Attributes:
+        line: Which line, from 1.
+        problem: What is wrong there, as a sentence without its end.
+    """
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(line, problem)
+        self.line = line
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return (
+            f"line {self.line:,} of the export: {self.problem}; "
+            "give a file as `parlour storage export` has written it"
+        )

@@ -3,7 +3,7 @@
 A space is the storage of one room. All its keys carry the space's name as hash tag, so that
 they share one slot of a Redis Cluster and one script can change them together.
 
-    parlour:{space}:m      metadata: epoch, owner, address, last flush, alarm, progress
+    parlour:{space}:m      metadata: epoch, owner, address, last flush, alarms, progress
     parlour:{space}:i      index: shard id -> count, bytes, first key
     parlour:{space}:s:<n>  shard n: a contiguous range of the space's keys with their values
     parlour:lease:<owner>  there while the process `owner` is alive
@@ -25,6 +25,7 @@ ADDRESS = "a"
 FLUSH_NUMBER = "f"
 ALARM_AT_MS = "t"  # of the alarm that is due first
 NEXT_SHARD = "n"
+DELETED = "d"  # the epoch in which the space was deleted; it exists if that is not the last one
 PROGRESS = "p:"  # + gateway id
 ALARM = "t:"  # + the alarm's name
 
@@ -44,6 +45,17 @@ def index_key(space: str) -> str:
 def shard_key(space: str, shard: int) -> str:
     """Name the hash of one shard."""
     return f"{PREFIX}:{{{space}}}:s:{shard}"
+
+
+def metadata_pattern(prefix: str = "") -> str:
+    """The glob of the metadata of all spaces whose names begin with `prefix`."""
+    literal = "".join(f"\\{sign}" if sign in "*?[]\\^-" else sign for sign in prefix)
+    return f"{PREFIX}:{{{literal}*}}:m"
+
+
+def space_of(metadata_name: str) -> str:
+    """Name the space that `metadata_key` was given."""
+    return metadata_name.removeprefix(f"{PREFIX}:{{").removesuffix("}:m")
 
 
 def alarm_index_of(space: str) -> int:

@@ -8,22 +8,20 @@ reads. So the connection repeats what a lost connection leaves unanswered.
 from __future__ import annotations
 
 import asyncio
-import struct
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from . import keys
 from .alarm_index import AlarmIndex
-from .alarms import Alarm
-from .backend import Batch, Claim, Committed, ShardInfo
-from .errors import ClaimHeld, DecodeError, NotOwner
+from .backend import Batch, Claim, Committed
+from .errors import ClaimHeld, NotOwner
 from .limits import StorageLimits
 from .redis_commands import Argument, Reply
 from .redis_connection import RedisClient
+from .redis_replies import metadata_of, shards_of, text, values_of
 
 T = TypeVar("T")
 
-_ENTRY = struct.Struct(">II")  # an index entry: count, bytes; then the first key
 _APPLIED_BEFORE, _NOT_OWNER = 1, 2  # answers of commit.lua
 
 
@@ -36,6 +34,7 @@ class RedisBackend:
         self._claim = connection.script("claim")
         self._commit = connection.script("commit")
         self._release = connection.script("release")
+        self._forget = connection.script("forget")
         self._alarms = AlarmIndex(connection)
 
     async def claim(
@@ -57,6 +56,16 @@ class RedisBackend:
         """Give the claim back. See `Backend.release`."""
         await self._release([keys.metadata_key(space)], [epoch], repeat=True)
 
+    async def forget(self, space: str, *, epoch: int) -> bool:
+        """Forget a space that is empty and give its claim back; False if it is not ours any more.
+
+        Its epoch stays: see scripts/forget.lua. It is in no index of due times afterwards.
+        """
+        if not await self._forget([keys.metadata_key(space)], [epoch], repeat=True):
+            return False
+        await self._alarms.drop(space, epoch=epoch)
+        return True
+
     async def commit(self, batch: Batch) -> Committed:
         """Apply one flush. See `Backend.commit`."""
         shown = self._show_alarm(batch, only_earlier=True) if batch.alarm_advances else None
@@ -76,7 +85,7 @@ class RedisBackend:
         _, next_shard, alarm, entries, removed, whole = answer
         return Committed(
             flush_number=batch.flush_number,
-            shards=_shards(entries),
+            shards=shards_of(entries),
             removed=removed,
             next_shard=next_shard,
             whole_index=bool(whole),
@@ -126,7 +135,7 @@ class RedisBackend:
         return _Replies(
             replies,
             lambda answers: {
-                shard: _values(answer) for shard, answer in zip(shards, answers, strict=True)
+                shard: values_of(answer) for shard, answer in zip(shards, answers, strict=True)
             },
         )
 
@@ -136,7 +145,7 @@ class RedisBackend:
         return _Replies(
             replies,
             lambda answers: {
-                shard: [_text(name) for name in answer]
+                shard: [text(name) for name in answer]
                 for shard, answer in zip(shards, answers, strict=True)
             },
         )
@@ -204,52 +213,18 @@ def _claim(
     index: list[bytes],
     shards: list[list[bytes]] | None = None,
 ) -> Claim:
-    fields = {name.decode(): value for name, value in _pairs(metadata)}
+    kept = metadata_of(metadata)
     values = None
     if shards is not None:
-        values = {name: data for shard in shards for name, data in _values(shard).items()}
+        values = {name: data for shard in shards for name, data in values_of(shard).items()}
     return Claim(
         space=space,
         owner=owner,
-        epoch=int(fields[keys.EPOCH]),
-        flush_number=int(fields.get(keys.FLUSH_NUMBER, 0)),
-        progress={
-            name.removeprefix(keys.PROGRESS): int(value)
-            for name, value in fields.items()
-            if name.startswith(keys.PROGRESS)
-        },
-        alarms={
-            name.removeprefix(keys.ALARM): Alarm.unpacked(value)
-            for name, value in fields.items()
-            if name.startswith(keys.ALARM)
-        },
-        next_shard=int(fields.get(keys.NEXT_SHARD, 0)),
-        shards=_shards(index),
+        epoch=kept.epoch,
+        flush_number=kept.flush_number,
+        progress=kept.progress,
+        alarms=kept.alarms,
+        next_shard=kept.next_shard,
+        shards=shards_of(index),
         values=values,
     )
-
-
-def _shards(entries: list[bytes]) -> list[ShardInfo]:
-    return [
-        ShardInfo(int(shard), _text(packed[_ENTRY.size :]), *_ENTRY.unpack_from(packed))
-        for shard, packed in _pairs(entries)
-    ]
-
-
-def _values(flat: list[bytes]) -> dict[str, bytes]:
-    try:
-        return {name.decode(): data for name, data in _pairs(flat)}
-    except UnicodeDecodeError:
-        return {_text(name): data for name, data in _pairs(flat)}  # to name the field
-
-
-def _pairs(flat: list[bytes]) -> Iterable[tuple[bytes, bytes]]:
-    items = iter(flat)
-    return zip(items, items, strict=True)
-
-
-def _text(name: bytes) -> str:
-    try:
-        return name.decode()
-    except UnicodeDecodeError:
-        raise DecodeError(f"a shard holds the field {name[:80]!r}, which is no UTF-8") from None

@@ -11,6 +11,7 @@ StorageError
       +-- CommandFailed          the server answered with an error
       +-- UnsuitableServer       what it promises is too little to keep rooms in
       +-- FolderInUse            a second embedded server on one folder
+      +-- NothingStored          a folder that no embedded server has kept data in
       +-- EmbeddedServerFailed   the embedded server did not start
       +-- EmbeddedServerMissing  there is no embedded server for this machine
 
@@ -186,6 +187,20 @@ class FolderInUse(ServerError):
         return (
             f"{self.folder} is in use: process {self.holder_pid} runs a server there; "
             "stop that one, or choose another folder"
+        )
+
+
+class NothingStored(ServerError):
+    """A folder in which no embedded server has ever run."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        super().__init__(str(folder))
+        self.folder = str(folder)
+
+    def __str__(self) -> str:
+        return (
+            f"there are no rooms in {self.folder}; give the folder that `parlour dev` was run with "
+            "(--data) or the server's URL (--redis or PARLOUR_REDIS)"
         )
 
 

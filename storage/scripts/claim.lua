@@ -4,7 +4,7 @@
 -- ARGV  1 owner   2 address   3 takeover epoch, or ''   4 bring all values up to this many bytes
 --
 -- Metadata fields: e epoch, o owner, a address, f last flush, t ms of the first alarm,
--- t:<name> an alarm: its ms and a note, n next shard, p:<gateway> progress.
+-- t:<name> an alarm: its ms and a note, n next shard, p:<gateway> progress, d epoch of a deletion.
 -- Index: shard -> count and bytes (big-endian 32 bits each), first key.
 -- Shards: the metadata's name with its last letter replaced by s:<shard>. Their names are not in
 -- KEYS, as they are only known here; they share the hash tag. While a cluster moves the slot, a

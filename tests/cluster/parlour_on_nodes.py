@@ -66,7 +66,7 @@ class ParlourOnNodes:
 
     def current_version(self) -> int:
         """What is deployed."""
-        return next(v["version"] for v in self.status()["versions"] if v["current"])
+        return int(next(v["version"] for v in self.status()["versions"] if v["current"]))
 
     def wait_until_ready(self, host: Host) -> None:
         """Until the node has its gateway, and a standby with what is deployed."""

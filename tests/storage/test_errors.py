@@ -55,6 +55,10 @@ EXAMPLES = {
     errors.ClaimHeld("process-1", "host:1", 7): (
         "the claim is held by 'process-1' at 'host:1' with epoch 7"
     ),
+    errors.InvalidExport(3, "it is no JSON"): (
+        "line 3 of the export: it is no JSON; "
+        "give a file as `parlour storage export` has written it"
+    ),
 }
 
 
