@@ -98,6 +98,7 @@ class Talker:
         self._client = client
         self._name = name
         self._stop = asyncio.Event()
+        self._until: str | None = None
         self._task = asyncio.get_running_loop().create_task(self._talk())
 
     async def _talk(self) -> None:
@@ -107,10 +108,19 @@ class Talker:
             mine = f"{self._name} {number}"
             asked_s = time.monotonic()
             await self._client.say(mine)
-            while not (await self._client.hear()).endswith(f": {mine}"):
+            while not (heard := await self._client.hear()).endswith(f": {mine}"):
                 pass  # what others say
             self.longest_wait_s = max(self.longest_wait_s, time.monotonic() - asked_s)
             self.said = number
+            if self._until is not None and heard.startswith(self._until):
+                return
+
+    async def stop_after(self, prefix: str) -> int:
+        """Stop when something comes back with this prefix; how often it has spoken by then."""
+        self._until = prefix
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            await self._task
+        return self.said
 
     async def stop(self) -> int:
         """How often it has spoken; raises what went wrong."""
