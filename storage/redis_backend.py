@@ -16,7 +16,7 @@ from . import keys
 from .alarm_index import AlarmIndex
 from .alarms import Alarm
 from .backend import Batch, Claim, Committed, ShardInfo
-from .errors import ClaimHeld, DecodeError, NotOwner
+from .errors import ClaimHeld, DecodeError, FlushMissing, NotOwner
 from .limits import StorageLimits
 from .redis_commands import Argument, Reply
 from .redis_connection import RedisClient
@@ -24,7 +24,7 @@ from .redis_connection import RedisClient
 T = TypeVar("T")
 
 _ENTRY = struct.Struct(">II")  # an index entry: count, bytes; then the first key
-_APPLIED_BEFORE, _NOT_OWNER = 1, 2  # answers of commit.lua
+_NOT_OWNER, _FLUSH_MISSING = 2, 3  # answers of commit.lua that refuse
 
 
 class RedisBackend:
@@ -53,9 +53,9 @@ class RedisBackend:
             raise ClaimHeld(answer[0].decode(), answer[1].decode(), answer[2])
         return _claim(space, owner, *answer)
 
-    async def release(self, space: str, *, epoch: int) -> None:
+    async def release(self, space: str, *, owner: str, epoch: int) -> None:
         """Give the claim back. See `Backend.release`."""
-        await self._release([keys.metadata_key(space)], [epoch], repeat=True)
+        await self._release([keys.metadata_key(space)], [epoch, owner], repeat=True)
 
     async def commit(self, batch: Batch) -> Committed:
         """Apply one flush. See `Backend.commit`."""
@@ -69,6 +69,8 @@ class RedisBackend:
         )
         if answer[0] == _NOT_OWNER:
             raise NotOwner(batch.space, batch.epoch, answer[1])
+        if answer[0] == _FLUSH_MISSING:
+            raise FlushMissing(batch.space, batch.flush_number, answer[1])
         if shown is not None:
             await shown  # it is answered already; a refusal would let the space oversleep
         if batch.alarm_changed:
@@ -165,6 +167,7 @@ class RedisBackend:
             len(batch.merges),
             len(batch.writes),
             len(batch.alarms),
+            batch.owner,
         ]
         for progress in batch.progress.items():
             arguments += progress
