@@ -33,6 +33,14 @@ class Node:
         with redis.Redis(port=self.port, socket_timeout=5) as client:
             return client.execute_command(*command)
 
+    def wait_for_client(self, name: str) -> None:
+        """Return when a client of that name is connected here."""
+        with redis.Redis(port=self.port, socket_timeout=5) as us:
+            wait_until(
+                lambda: any(client["name"] == name for client in us.client_list()),
+                f"{name} is connected",
+            )
+
 
 class WatchedServers:
     """Two servers, the first one primary at the start, and the Sentinels that watch them."""
@@ -81,6 +89,25 @@ class WatchedServers:
 
         wait_until(in_step, "the replica is in step")
 
+    def wait_until_replica(self, server: Node) -> None:
+        """Return when `server` copies the primary: Sentinels give one that comes back 10 s."""
+
+        def is_fed() -> bool:
+            role = server.ask("ROLE")
+            return bool(role[0] == b"slave" and role[3] == b"connected")
+
+        wait_until(is_fed, "a server that came back is fed by the primary")
+
+    def wait_until_fed(self) -> None:
+        """Return when the replica has everything that was acknowledged before the call."""
+        with redis.Redis(port=self.primary.port) as client:
+            client.set("marker", "1")
+            assert client.wait(1, int(PATIENCE_S * 1000)) == 1
+
+    def cut_replication(self) -> None:
+        """From now on the replica learns nothing; a fail-over to it loses what comes."""
+        self.replica.ask("REPLICAOF", "127.0.0.1", "1")
+
     def wait_for_failover(self, old: Node) -> None:
         """Return when every Sentinel names another primary than `old`."""
 
@@ -122,7 +149,7 @@ def _sentinel(folder: Path, primary_port: int, down_after_ms: int) -> Node:
     config.write_text(
         f"sentinel monitor {SERVICE} 127.0.0.1 {primary_port} 2\n"
         f"sentinel down-after-milliseconds {SERVICE} {down_after_ms}\n"
-        f"sentinel failover-timeout {SERVICE} 10000\n"
+        f"sentinel failover-timeout {SERVICE} 2000\n"
     )
     node.process = RedisProcess(
         find_server(), folder, "--port", str(port), "--bind", "127.0.0.1", config=config
