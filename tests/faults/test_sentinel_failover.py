@@ -103,7 +103,14 @@ async def test_the_server_is_looked_at_through_its_sentinels(servers: WatchedSer
     """It is the primary that is asked, and what a fail-over can lose is said."""
     promises = await look_at_server(servers.url)
     assert (promises.durability, promises.replicas) == ("fsync", 1)
-    assert "a failover to its 1 replica can lose" in promises.describe()
+    assert promises.describe().endswith(
+        "; a fail-over to its 1 replica can lose the newest ones, and one that is cut off goes on "
+        "taking writes that will be lost: set min-replicas-to-write to 1"
+    )
+    servers.primary.ask("CONFIG", "SET", "min-replicas-to-write", 1)
+    promises = await look_at_server(servers.url)
+    servers.primary.ask("CONFIG", "SET", "min-replicas-to-write", 0)
+    assert promises.describe().endswith("newest ones, of up to 10 s (min-replicas-max-lag)")
 
 
 async def test_a_wrong_service_is_refused_at_once(servers: WatchedServers) -> None:
