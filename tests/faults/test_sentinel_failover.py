@@ -240,3 +240,24 @@ async def test_what_the_replica_lacked_is_missed_and_never_built_upon(
             await unknown.sync()
         assert await newer.get("key") == "newer"
         await newer.close()
+
+
+async def test_a_primary_left_alone_acknowledges_nothing(own_servers: WatchedServers) -> None:
+    """With min-replicas-to-write: what it refuses waits, and lands on the next primary."""
+    old = own_servers.primary
+    old.ask("CONFIG", "SET", "min-replicas-to-write", 1)
+    async with _backend(own_servers) as backend:
+        storage = await _claim(backend, "chat/alone")
+        storage.put("before", 1)
+        await storage.sync()
+        await asyncio.to_thread(own_servers.wait_until_fed)
+        own_servers.cut_replication()
+        await asyncio.to_thread(old.wait_until_alone)
+
+        storage.put("after", 2)
+        waiting = asyncio.create_task(storage.sync())
+        await asyncio.to_thread(old.wait_until_refusing)
+        assert not waiting.done()
+        old.process.kill()
+        await waiting
+        assert await _read(backend, "chat/alone") == {"after": 2, "before": 1}

@@ -41,6 +41,18 @@ class Node:
                 f"{name} is connected",
             )
 
+    def wait_until_alone(self) -> None:
+        """Return when the primary counts no replica as fed."""
+        with redis.Redis(port=self.port, socket_timeout=5) as us:
+            wait_until(lambda: us.info("replication")["min_slaves_good_slaves"] == 0, "it is alone")
+
+    def wait_until_refusing(self) -> None:
+        """Return when the primary has refused a write for having no replica."""
+        with redis.Redis(port=self.port, socket_timeout=5) as us:
+            wait_until(
+                lambda: "errorstat_NOREPLICAS" in us.info("errorstats"), "it has refused a write"
+            )
+
 
 class WatchedServers:
     """Two servers, the first one primary at the start, and the Sentinels that watch them."""
