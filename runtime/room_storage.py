@@ -151,7 +151,7 @@ async def delete_room(server: RoomsServer, key: RoomKey) -> None:
     async with sole_writer(server, key) as (storage, claim):
         storage.delete_all()
         await storage.sync()
-        if not await server.backend.forget(key.space, epoch=claim.epoch):
+        if not await server.backend.forget(key.space, owner=claim.owner, epoch=claim.epoch):
             raise NotOwner(key.space, claim.epoch, claim.epoch + 1)
 
 

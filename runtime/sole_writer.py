@@ -43,7 +43,7 @@ async def sole_writer(server: RoomsServer, key: RoomKey) -> AsyncIterator[tuple[
             await storage.close()
         finally:
             storage.abandon()
-            await backend.release(key.space, epoch=claim.epoch)
+            await backend.release(key.space, owner=claim.owner, epoch=claim.epoch)
     finally:
         await asyncio.to_thread(lease.stop)
 

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from . import keys
 from .alarm_index import AlarmIndex
 from .backend import Batch, Claim, Committed
-from .errors import ClaimHeld, NotOwner
+from .errors import ClaimHeld, FlushMissing, NotOwner
 from .limits import StorageLimits
 from .redis_commands import Argument, Reply
 from .redis_connection import RedisClient
@@ -22,7 +22,7 @@ from .redis_replies import metadata_of, shards_of, text, values_of
 
 T = TypeVar("T")
 
-_APPLIED_BEFORE, _NOT_OWNER = 1, 2  # answers of commit.lua
+_NOT_OWNER, _FLUSH_MISSING = 2, 3  # answers of commit.lua that refuse
 
 
 class RedisBackend:
@@ -52,16 +52,16 @@ class RedisBackend:
             raise ClaimHeld(answer[0].decode(), answer[1].decode(), answer[2])
         return _claim(space, owner, *answer)
 
-    async def release(self, space: str, *, epoch: int) -> None:
+    async def release(self, space: str, *, owner: str, epoch: int) -> None:
         """Give the claim back. See `Backend.release`."""
-        await self._release([keys.metadata_key(space)], [epoch], repeat=True)
+        await self._release([keys.metadata_key(space)], [epoch, owner], repeat=True)
 
-    async def forget(self, space: str, *, epoch: int) -> bool:
+    async def forget(self, space: str, *, owner: str, epoch: int) -> bool:
         """Forget a space that is empty and give its claim back; False if it is not ours any more.
 
         Its epoch stays: see scripts/forget.lua. It is in no index of due times afterwards.
         """
-        if not await self._forget([keys.metadata_key(space)], [epoch], repeat=True):
+        if not await self._forget([keys.metadata_key(space)], [epoch, owner], repeat=True):
             return False
         await self._alarms.drop(space, epoch=epoch)
         return True
@@ -78,6 +78,8 @@ class RedisBackend:
         )
         if answer[0] == _NOT_OWNER:
             raise NotOwner(batch.space, batch.epoch, answer[1])
+        if answer[0] == _FLUSH_MISSING:
+            raise FlushMissing(batch.space, batch.flush_number, answer[1])
         if shown is not None:
             await shown  # it is answered already; a refusal would let the space oversleep
         if batch.alarm_changed:
@@ -174,6 +176,7 @@ class RedisBackend:
             len(batch.merges),
             len(batch.writes),
             len(batch.alarms),
+            batch.owner,
         ]
         for progress in batch.progress.items():
             arguments += progress

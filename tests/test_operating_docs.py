@@ -32,7 +32,7 @@ async def store_lobby(url: str) -> None:
     storage.put({"history": ["hi"], "user:1": {"name": "alice"}})
     storage.put_large("film", bytes(2_000_000))
     await storage.close()
-    await backend.release(space, epoch=claim.epoch)
+    await backend.release(space, owner=claim.owner, epoch=claim.epoch)
     await connection.close()
 
 

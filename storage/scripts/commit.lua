@@ -4,7 +4,7 @@
 -- ARGV  1 epoch   2 flush number   3 fields a shard may have   4 bytes a shard may have
 --       5 '1' drops every shard first   6 first alarm: '' keeps it, '-' deletes it, else its ms
 --       7 how many progress pairs   8 how many merges   9 how many shards are written to
---       10 how many alarms
+--       10 how many alarms   11 owner
 --       then progress: gateway, number (negative: forget it)
 --       then alarms: name, its ms and note ('': delete it)
 --       then merges: left shard, right shard
@@ -14,6 +14,7 @@
 -- Applied:        {0, next shard, alarm or '', changed index entries, removed shards, whole}
 -- Applied before: {1, next shard, alarm or '', the whole index, {}, 1}   the answer was lost
 -- Not the owner:  {2, epoch now}
+-- Flush missing:  {3, last flush}   the one before is not here: a fail-over lost it
 --
 -- `whole` is 1 if everything that is not in the entries is gone.
 local metadata, index = KEYS[1], KEYS[2]
@@ -26,14 +27,19 @@ local CHUNK = 2000
 -- Pieces of a split are filled to this part, so that they do not split again at once.
 local FILL = 0.75
 
-local known = redis.call('HMGET', metadata, 'e', 'f', 'n', 't')
-if known[1] ~= ARGV[1] then
+local known = redis.call('HMGET', metadata, 'e', 'f', 'n', 't', 'o')
+-- The owner too: where a fail-over lost a claim, somebody else's may have the same epoch.
+if known[1] ~= ARGV[1] or known[5] ~= ARGV[11] then
     return {2, tonumber(known[1] or 0)}
 end
 local next_shard = tonumber(known[3] or 0)
+local last_flush = tonumber(known[2] or 0)
 -- Not only the last flush: a copy that a dead connection held back may come after newer ones.
-if tonumber(known[2] or 0) >= tonumber(ARGV[2]) then
+if last_flush >= tonumber(ARGV[2]) then
     return {1, next_shard, known[4] or '', redis.call('HGETALL', index), {}, 1}
+end
+if last_flush ~= tonumber(ARGV[2]) - 1 then
+    return {3, last_flush}
 end
 
 -- In a cluster the slot may be half moved: then some keys are on another node, and missing here.
@@ -271,7 +277,7 @@ end
 
 -- 5. All of it, in order.
 
-local progress_from = 11
+local progress_from = 12
 local alarms_from = progress_from + 2 * tonumber(ARGV[7])
 local merges_from = alarms_from + 2 * tonumber(ARGV[10])
 local writes_from = merges_from + 2 * tonumber(ARGV[8])

@@ -64,7 +64,7 @@ class Operator:
         storage.set_alarm(time.time() + 3600)
         await storage.close()
         if owner is None:
-            await backend.release(key.space, epoch=claim.epoch)
+            await backend.release(key.space, owner=claim.owner, epoch=claim.epoch)
         await connection.close()
 
     @contextlib.contextmanager

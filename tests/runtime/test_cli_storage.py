@@ -49,7 +49,7 @@ async def stored(url: str, key: RoomKey, owner: str) -> Stored:
     claim = await backend.claim(key.space, owner=owner, address="")
     storage = Storage(backend, claim)
     found = await storage.list(), await storage.get_large("film"), dict(storage.named_alarms())
-    await backend.release(key.space, epoch=claim.epoch)
+    await backend.release(key.space, owner=claim.owner, epoch=claim.epoch)
     await connection.close()
     return found
 

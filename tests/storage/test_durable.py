@@ -215,7 +215,7 @@ async def test_a_space_that_is_deleted_meanwhile_is_told(
     space = await look(connection)
     storage.delete_all()
     await storage.sync()
-    assert await RedisBackend(connection).forget(SPACE, epoch=1)
+    assert await RedisBackend(connection).forget(SPACE, owner="owner", epoch=1)
     with pytest.raises(StorageError, match="deleted while it was read"):
         await space.read(["a"])
 

@@ -48,6 +48,11 @@ EXAMPLES = {
     errors.StorageReset("chat/a", "the disk is full"): (
         "storage of 'chat/a' was reset: the disk is full"
     ),
+    errors.FlushMissing("chat/a", 8, 5): (
+        "storage of 'chat/a' was reset: flush 8 cannot follow flush 5, the last one that the "
+        "server has: it lost 2 acknowledged before, as a fail-over to a late replica does, or a "
+        "crash of a server that does not fsync always; the room goes on from what is there"
+    ),
     errors.NotOwner("chat/a", 1, 2): (
         "storage of 'chat/a' was reset: it was claimed with epoch 1 and the epoch is 2 now; "
         "another owner has taken over"

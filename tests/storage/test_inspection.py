@@ -51,7 +51,7 @@ class Server:
         await storage.sync()
         if not stays:
             await storage.close()
-            await self.backend.release(space, epoch=claim.epoch)
+            await self.backend.release(space, owner=owner, epoch=claim.epoch)
         return storage
 
     async def live(self, owner: str) -> None:
@@ -206,7 +206,7 @@ async def test_a_forgotten_space_is_gone_but_for_its_epoch(server: Server) -> No
     # As a late answer of an older flush would leave it.
     part = alarm_index_of("chat/a")
     await server.connection.execute("ZADD", alarm_index_keys(part)[0], 1, "chat/a")
-    assert await server.backend.forget("chat/a", epoch=1)
+    assert await server.backend.forget("chat/a", owner="owner", epoch=1)
     assert await server.inspector.state("chat/a") is None
     assert names(await server.all_pages(9)) == []
     assert await server.backend.take_due(10**15, until_ms=0, count_max=9) == []
@@ -218,7 +218,7 @@ async def test_a_former_owner_cannot_write_to_a_space_that_is_new(server: Server
     """A flush from before the deletion comes late, and is refused by the epoch that was kept."""
     old = await server.store("chat/a", owner="old", stays=True)
     claim = await server.backend.claim("chat/a", owner="new", address="", takeover_epoch=1)
-    assert await server.backend.forget("chat/a", epoch=claim.epoch)
+    assert await server.backend.forget("chat/a", owner="new", epoch=claim.epoch)
     new = await server.store("chat/a", owner="newest", stays=True)
     old.put("a", "late")
     with pytest.raises(NotOwner):
@@ -233,7 +233,7 @@ async def test_a_space_that_somebody_else_owns_is_not_forgotten(server: Server) 
     """The epoch has moved on."""
     await server.store("chat/a")
     await server.store("chat/a")
-    assert not await server.backend.forget("chat/a", epoch=1)
+    assert not await server.backend.forget("chat/a", owner="owner", epoch=1)
     state = await server.inspector.state("chat/a")
     assert state is not None
     assert state.keys == 2
