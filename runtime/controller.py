@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 NODES_TIMEOUT_S = 5.0  # for Ray to list its nodes
+AFTER_ROLLBACK_S = 10.0
 
 
 class UnknownNode(LookupError):
@@ -47,6 +48,7 @@ class Controller:
         self._deploying = asyncio.Lock()
         self._probation_until_s = 0.0
         self._previous = 0  # the version to go back to while the current one is on probation
+        self._patient_until_s = 0.0  # gateways let events wait for rooms that cannot start
         self._stopped = False
 
     # Nodes
@@ -80,7 +82,10 @@ class Controller:
         deployed = deployment.load()
         loads = [keeper.load for keeper in self._nodes.values() if keeper.load is not None]
         await asyncio.gather(
-            *(keeper.look(deployed, loads, self.on_probation) for keeper in self._nodes.values())
+            *(
+                keeper.look(deployed, loads, patient=self._patient)
+                for keeper in self._nodes.values()
+            )
         )
         await self._judge()
 
@@ -125,6 +130,10 @@ class Controller:
         """Whether the version in use may still be given up by itself."""
         return bool(self._previous) and time.monotonic() < self._probation_until_s
 
+    @property
+    def _patient(self) -> bool:
+        return time.monotonic() < self._patient_until_s
+
     async def deploy(
         self, code: Code, *, name: str, runtime_env: dict[str, Any], within_s: float | None
     ) -> int:
@@ -146,6 +155,8 @@ class Controller:
             current = deployment.load()
             self._previous = current.version if current is not None else 0
             self._probation_until_s = time.monotonic() + PROBATION_S
+            if self._previous:
+                self._patient_until_s = self._probation_until_s
             await self._use(new, within_s)
             return number
 
@@ -169,18 +180,21 @@ class Controller:
             if wanted is None:
                 kept_versions = ", ".join(map(str, deployment.versions())) or "none"
                 raise LookupError(f"there is no version to go back to; kept are {kept_versions}")
+            if self.on_probation:
+                # Rooms may still be failing with the version that is left.
+                self._patient_until_s = time.monotonic() + AFTER_ROLLBACK_S
             self._previous = 0
             await self._use(wanted, within_s)
             return wanted.version
 
     async def _use(self, deployed: Deployment, within_s: float | None) -> None:
         deployment.make_current(deployed.version)
+        nodes = list(self._nodes.values())
+        # The gateways first: a room that cannot start with it may be any gateway's.
         await asyncio.gather(
-            *(
-                keeper.use(deployed, within_s, on_probation=self.on_probation)
-                for keeper in self._nodes.values()
-            )
+            *(node.tell_gateway(deployed, patient=self._patient) for node in nodes)
         )
+        await asyncio.gather(*(node.use(deployed, within_s) for node in nodes))
 
     async def _judge(self) -> None:
         """Give a version up if rooms fail to start with it."""

@@ -66,6 +66,9 @@ class RoomMover:
             if key in left and now_s - told_s < TOLD_AGAIN_S
         }
         due = self._schedule.moves_due(len(outdated), len(self._told), now_s)
+        if not self.draining and not self._schedule.is_over(now_s):
+            # One at a time for each process that waits: so nobody waits for one to start.
+            due = min(due, self._pool.ready_standbys - len(self._told))
         if due <= 0:
             return
         waiting = [(record, key) for record, key in outdated if key not in self._told]

@@ -61,18 +61,15 @@ class NodeKeeper:
         )
 
     async def look(
-        self, deployed: Deployment | None, loads: Sequence[NodeLoad], on_probation: bool
+        self, deployed: Deployment | None, loads: Sequence[NodeLoad], *, patient: bool
     ) -> None:
         """Ask both how they are, start them if need be, and tell them what they should know."""
         peers = [load for load in loads if load.node_id != self.settings.node_id]
-        parties = list(deployed.code.parties) if deployed is not None else []
         self.manager = await self._ask("manager", lambda actor: actor.look.remote(peers))
         if self.draining and self.gateway is not None:
             # It has stopped to listen; a new one would begin again.
             return
-        self.gateway = await self._ask(
-            "gateway", lambda actor: actor.look.remote(parties, on_probation)
-        )
+        await self.tell_gateway(deployed, patient=patient)
         if deployed is None or self.manager is None or self.draining:
             return
         if self.manager.version != deployed.version:
@@ -87,15 +84,14 @@ class NodeKeeper:
         """
         await asyncio.wait_for(self._actor("manager").try_out.remote(new), TRY_OUT_TIMEOUT_S)
 
-    async def use(
-        self, deployed: Deployment, within_s: float | None, *, on_probation: bool
-    ) -> None:
+    async def tell_gateway(self, deployed: Deployment | None, *, patient: bool) -> None:
+        """Say which parties there are, and whether events wait for rooms that cannot start."""
+        parties = list(deployed.code.parties) if deployed is not None else []
+        self.gateway = await self._ask("gateway", lambda actor: actor.look.remote(parties, patient))
+
+    async def use(self, deployed: Deployment, within_s: float | None) -> None:
         """Have a version used; a node that does not answer learns of it when it does again."""
-        parties = list(deployed.code.parties)
-        await asyncio.gather(
-            self._ask("manager", lambda actor: actor.use.remote(deployed, within_s)),
-            self._ask("gateway", lambda actor: actor.look.remote(parties, on_probation)),
-        )
+        await self._ask("manager", lambda actor: actor.use.remote(deployed, within_s))
 
     async def drain(self, within_s: float) -> None:
         """Have the rooms move to other nodes first, then the clients, within the time."""

@@ -89,6 +89,11 @@ class Pool:
                 yield record, room
 
     @property
+    def ready_standbys(self) -> int:
+        """Standbys that take a room."""
+        return sum(r.state is ActorState.STANDBY and not r.retiring for r in self.actors.values())
+
+    @property
     def room_count(self) -> int:
         """Rooms that are live, or about to be."""
         return len(self._by_room)
@@ -246,7 +251,7 @@ class Pool:
     def missing(self, waiting: int) -> int:
         """How many room actors to start now, when `waiting` rooms wait for one."""
         starting = self.count(ActorState.STARTING)
-        ready = sum(r.state is ActorState.STANDBY and not r.retiring for r in self.actors.values())
+        ready = self.ready_standbys
         serving = self.count(ActorState.SERVING)
         places_left = self._live_rooms_max + self._standbys - serving - starting - ready
         wanted = self._standbys + waiting - starting - ready

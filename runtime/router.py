@@ -44,8 +44,8 @@ class RoomListener(Protocol):
     ) -> None: ...
 
     @property
-    def on_probation(self) -> bool:
-        """Whether the deployed version may be given up because rooms fail to start with it."""
+    def patient(self) -> bool:
+        """Whether events wait for rooms that cannot start, as their version may be given up."""
 
 
 class Router:
@@ -224,7 +224,7 @@ class Router:
         route.failures += 1
         if refused.reason == "unknown party":
             self._fail_all(route, refused.message, try_again=False)
-        elif refused.reason == "start failed" and not self._listener.on_probation:
+        elif refused.reason == "start failed" and not self._listener.patient:
             # The event that woke the room fails; the next one tries again, later and later.
             event = route.give_up_first()
             if event is not None:

@@ -27,7 +27,7 @@ class Listener:
     """Keeps what rooms say and which events failed."""
 
     def __init__(self) -> None:
-        self.on_probation = False
+        self.patient = False
         self.said: list[tuple[int, int, bytes]] = []
         self.failed: list[tuple[bytes, str, bool]] = []
         self._changed = asyncio.Event()
