@@ -29,6 +29,7 @@ DOWN_TIMEOUT_S = 60.0
 GATEWAY_PORT = 1999
 ANSWER_TIMEOUT_S = 10.0
 LOOK_AGAIN_S = 0.3
+HELPERS = ("/log_monitor.py", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
 WORKERS_GO_S = 100.0  # Ray's workers look for a head that is gone for 60 s
 
 
@@ -50,18 +51,22 @@ def launch(host_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield launch
 
 
-def test_all_nodes_join(launch: Launch) -> None:
-    """The head starts the workers by itself, through a firewall with the ports in the comments."""
+@pytest.fixture(scope="module")
+def joined(launch: Launch) -> set[str]:
+    """Addresses of the nodes, once the head has started as many as are in the file."""
     launch.head.path("wait.py").write_text(WAIT_FOR_NODES)
     count = len(launch.machines)
-
     printed = launch.execute(f"python ~/wait.py {count} {JOIN_TIMEOUT_S}", JOIN_TIMEOUT_S + 30)
-
     [line] = [line for line in printed.splitlines() if line.startswith("{")]
-    assert set(json.loads(line)) == {machine.address for machine in launch.machines}
+    return set(json.loads(line))
 
 
-def test_every_node_has_parlour_from_the_wheel(launch: Launch) -> None:
+def test_all_nodes_join(launch: Launch, joined: set[str]) -> None:
+    """The head starts the workers by itself, through a firewall with the ports in the comments."""
+    assert joined == {machine.address for machine in launch.machines}
+
+
+def test_every_node_has_parlour_from_the_wheel(launch: Launch, joined: set[str]) -> None:
     """Installed there, and not seen in the environment that lends the rest."""
     for machine in launch.machines:
         where = machine.run(
@@ -70,7 +75,7 @@ def test_every_node_has_parlour_from_the_wheel(launch: Launch) -> None:
         assert "/parlour-venv/lib/" in where
 
 
-def test_secrets_are_for_the_owner_alone_on_every_node(launch: Launch) -> None:
+def test_secrets_are_for_the_owner_alone_on_every_node(launch: Launch, joined: set[str]) -> None:
     """The token and the server's URL, which holds its password."""
     for machine in launch.machines:
         for secret in (".ray/auth_token", ".parlour/redis_url"):
@@ -91,7 +96,7 @@ def test_nobody_gets_in_without_the_token(launch: Launch) -> None:
 
 
 @pytest.fixture(scope="module")
-def job_server(launch: Launch) -> str:
+def job_server(launch: Launch, joined: set[str]) -> str:
     """The head's job server on the launcher's loopback, through `ray dashboard`."""
     command = ["sh", "-c", "cd ~/parlour && exec ray dashboard cluster.yaml"]
     tunnel = launch.launcher.spawn(*command, log="dashboard")
@@ -142,18 +147,18 @@ def wait_for_answer(machine: Host, path: str) -> object:
             time.sleep(LOOK_AGAIN_S)
 
 
-def test_ray_down_stops_every_node(launch: Launch) -> None:
+def test_ray_down_stops_every_node(launch: Launch, joined: set[str]) -> None:
     """Rooms first, then the head at once, and the workers when they have missed it for a minute.
 
-    Of those Ray's log monitor is left, which ends with the `ray stop` before the next start.
+    On workers Ray leaves helpers, which end with the `ray stop` before the next start.
     """
     launch.execute("parlour stop")
     launch.ray("down", "--yes", "cluster.yaml", timeout_s=DOWN_TIMEOUT_S)
 
     assert ray_processes(launch.head) == []
     deadline = time.monotonic() + WORKERS_GO_S
-    while left := {one for worker in launch.machines[1:] for one in ray_processes(worker)}:
-        if all("log_monitor.py" in line for line in left):
+    while left := [one for worker in launch.machines[1:] for one in ray_processes(worker)]:
+        if all(any(name in line for name in HELPERS) for line in left):
             break
         assert time.monotonic() < deadline, left
         time.sleep(LOOK_AGAIN_S)
