@@ -22,7 +22,7 @@ from . import deployment, node_keeper
 from .code import Code
 from .crew import DeployFailed
 from .deployment import Deployment
-from .node_keeper import NodeKeeper
+from .node_keeper import News, NodeKeeper
 from .rollout import PROBATION_S, has_failed
 from .settings import ClusterSettings, wanted_nodes
 from .status import ClusterStatus, VersionStatus
@@ -79,15 +79,13 @@ class Controller:
             log.info("node %s will be taken away: its rooms move", node_id)
             self._draining.add(node_id)
             _spawn(self._nodes[node_id].drain(leaving[node_id]))
-        deployed = deployment.load()
-        loads = [keeper.load for keeper in self._nodes.values() if keeper.load is not None]
-        await asyncio.gather(
-            *(
-                keeper.look(deployed, loads, patient=self._patient)
-                for keeper in self._nodes.values()
-            )
-        )
+        await asyncio.gather(*(keeper.look(self._news) for keeper in self._nodes.values()))
         await self._judge()
+
+    def _news(self) -> News:
+        """What a node should know, as it is at this moment: a deploy may be under way."""
+        loads = [keeper.load for keeper in self._nodes.values() if keeper.load is not None]
+        return News(deployment.load(), loads, time.monotonic() < self._patient_until_s)
 
     def status(self) -> ClusterStatus:
         """How things are."""
@@ -129,10 +127,6 @@ class Controller:
     def on_probation(self) -> bool:
         """Whether the version in use may still be given up by itself."""
         return bool(self._previous) and time.monotonic() < self._probation_until_s
-
-    @property
-    def _patient(self) -> bool:
-        return time.monotonic() < self._patient_until_s
 
     async def deploy(
         self, code: Code, *, name: str, runtime_env: dict[str, Any], within_s: float | None
@@ -191,9 +185,7 @@ class Controller:
         deployment.make_current(deployed.version)
         nodes = list(self._nodes.values())
         # The gateways first: a room that cannot start with it may be any gateway's.
-        await asyncio.gather(
-            *(node.tell_gateway(deployed, patient=self._patient) for node in nodes)
-        )
+        await asyncio.gather(*(node.tell_gateway(self._news()) for node in nodes))
         await asyncio.gather(*(node.use(deployed, within_s) for node in nodes))
 
     async def _judge(self) -> None:

@@ -122,8 +122,11 @@ class HibernationManager:
     def use(self, deployed: Deployment, *, within_s: float | None) -> None:
         """Use these room classes for rooms that wake from now on.
 
-        Rooms that are live move to them within so many seconds, or as they hibernate (None).
+        Rooms that are live move to them within so many seconds, or as they hibernate (None). Does
+        nothing where they are used already.
         """
+        if deployed.version == self.pool.version:
+            return
         self._crew.use(deployed)
         self.pool.deploy(deployed.version, deployed.code.parties)
         self._started_rooms.clear()
@@ -194,7 +197,8 @@ class HibernationManager:
 
     def _on_report(self, record: ActorRecord, report: Report) -> None:
         record.owner = report.owner
-        self.pool.report(record, report.rooms, report.memory_bytes, time.monotonic())
+        now_s = time.monotonic()
+        self.pool.report(record, report.rooms, report.memory_bytes, now_s, report.failed)
         if record.version == self.pool.version:
             self._failed_rooms.update(report.failed[: TRIED_ROOMS_MAX - len(self._failed_rooms)])
             if len(self._started_rooms) < TRIED_ROOMS_MAX:

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import ray
@@ -29,6 +30,20 @@ DRAIN_DEFAULT_S = 30.0  # for a node that is taken away at no given time
 RESTARTS_WITHOUT_END = -1
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class News:
+    """What the processes of a node should know.
+
+    Attributes:
+        loads: What the nodes say of themselves.
+        patient: Events wait for rooms that cannot start, as their version may be given up.
+    """
+
+    deployed: Deployment | None
+    loads: Sequence[NodeLoad]
+    patient: bool
 
 
 class NodeKeeper:
@@ -60,21 +75,26 @@ class NodeKeeper:
             settings.node_id, settings.host, self.draining, self.manager, self.gateway
         )
 
-    async def look(
-        self, deployed: Deployment | None, loads: Sequence[NodeLoad], *, patient: bool
-    ) -> None:
+    async def look(self, news: Callable[[], News]) -> None:
         """Ask both how they are, start them if need be, and tell them what they should know."""
-        peers = [load for load in loads if load.node_id != self.settings.node_id]
+        peers = [load for load in news().loads if load.node_id != self.settings.node_id]
         self.manager = await self._ask("manager", lambda actor: actor.look.remote(peers))
         if self.draining and self.gateway is not None:
-            # It has stopped to listen; a new one would begin again.
-            return
-        await self.tell_gateway(deployed, patient=patient)
+            return  # it has stopped to listen, and one that is started would begin again
+        await self.tell_gateway(news())
+        deployed = news().deployed
         if deployed is None or self.manager is None or self.draining:
             return
         if self.manager.version != deployed.version:
             # It was not there when the version changed.
-            await self._ask("manager", lambda actor: actor.use.remote(deployed, None))
+            await self.use(deployed, None)
+
+    async def tell_gateway(self, news: News) -> None:
+        """Say which parties there are, and whether events wait for rooms that cannot start."""
+        parties = list(news.deployed.code.parties) if news.deployed is not None else []
+        self.gateway = await self._ask(
+            "gateway", lambda actor: actor.look.remote(parties, news.patient)
+        )
 
     async def try_out(self, new: Deployment) -> None:
         """See `HibernationManager.try_out`.
@@ -83,11 +103,6 @@ class NodeKeeper:
             RayError: If they cannot be used, or the node does not answer.
         """
         await asyncio.wait_for(self._actor("manager").try_out.remote(new), TRY_OUT_TIMEOUT_S)
-
-    async def tell_gateway(self, deployed: Deployment | None, *, patient: bool) -> None:
-        """Say which parties there are, and whether events wait for rooms that cannot start."""
-        parties = list(deployed.code.parties) if deployed is not None else []
-        self.gateway = await self._ask("gateway", lambda actor: actor.look.remote(parties, patient))
 
     async def use(self, deployed: Deployment, within_s: float | None) -> None:
         """Have a version used; a node that does not answer learns of it when it does again."""

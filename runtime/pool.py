@@ -9,7 +9,7 @@ empty.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..actors.link import Link
@@ -184,9 +184,17 @@ class Pool:
         return next((r for r in usable if r.state is ActorState.STANDBY), None)
 
     def report(
-        self, record: ActorRecord, rooms: list[RoomReport], memory_bytes: int, now_s: float
+        self,
+        record: ActorRecord,
+        rooms: list[RoomReport],
+        memory_bytes: int,
+        now_s: float,
+        failed: Collection[RoomKey] = (),
     ) -> None:
-        """Take in what a room actor says of its rooms; one without rooms is a standby again."""
+        """Take in what a room actor says of its rooms; one without rooms is a standby again.
+
+        Rooms that `failed` to start there are not about to be there any more.
+        """
         record.memory_bytes, record.reported_s = memory_bytes, now_s
         if not record.empty_bytes:
             record.empty_bytes = memory_bytes
@@ -195,7 +203,9 @@ class Pool:
         record.assigned = {
             key: since_s
             for key, since_s in record.assigned.items()
-            if key not in record.rooms and now_s - since_s < ASSIGNMENT_TIMEOUT_S
+            if key not in record.rooms
+            and key not in failed
+            and now_s - since_s < ASSIGNMENT_TIMEOUT_S
         }
         keys = record.keys
         record.room_count = len(keys)
