@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import random
 from collections.abc import Callable, Iterable
 from typing import cast
 
@@ -280,12 +281,34 @@ async def listen_to_nodes(
     on_hello: Callable[[Link, Hello], None] | None = None,
     may_leave: Callable[[], bool] | None = None,
 ) -> tuple[asyncio.AbstractServer, int]:
-    """Accept links of other nodes on a free port of this node's address; returns that port, too."""
+    """Accept links of other nodes on a free port of this node's address; returns that port, too.
+
+    Raises:
+        OSError: If no port that the network allows is free.
+    """
 
     def make() -> Link:
         handshake = Handshake(network.secret, accepts=True)
         return Link(on_frame, on_lost, on_hello=on_hello, may_leave=may_leave, handshake=handshake)
 
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(make, network.host, 0, ssl=network.accepting_tls())
-    return server, server.sockets[0].getsockname()[1]
+    loop, tls = asyncio.get_running_loop(), network.accepting_tls()
+    for port in _ports(network.ports):
+        try:
+            server = await loop.create_server(make, network.host, port, ssl=tls)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            return server, server.sockets[0].getsockname()[1]
+    raise OSError(
+        errno.EADDRINUSE, f"all ports from {network.ports} on {network.host} are in use; give more"
+    )
+
+
+def _ports(allowed: tuple[int, int] | None) -> list[int]:
+    """Those to try, in an order of its own: many processes of a node start at the same time."""
+    if allowed is None:
+        return [0]
+    ports = list(range(allowed[0], allowed[1] + 1))
+    random.shuffle(ports)
+    return ports

@@ -70,12 +70,14 @@ class Network:
         host: This node's address, as the others reach it.
         secret: Known to every process of the cluster and to nobody else.
         tls: What to encrypt with; None for plain TCP.
+        ports: The first and the last port to accept links on; None for any that is free.
     """
 
     folder: str
     host: str
     secret: bytes = field(repr=False)
     tls: TlsFiles | None = None
+    ports: tuple[int, int] | None = None
 
     def is_here(self, address: Address) -> bool:
         """Whether a process is on this node."""

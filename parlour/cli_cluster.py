@@ -24,6 +24,15 @@ within_option = click.option(
 )
 
 
+def _port_range(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, int]:
+    first, dash, last = value.partition("-")
+    if not (dash and first.isdigit() and last.isdigit() and 0 < int(first) <= int(last) < 65536):
+        raise click.BadParameter(
+            f"{value!r} was given; give the first and the last port, as in 11000-11999"
+        )
+    return int(first), int(last)
+
+
 @click.command()
 @address_option
 @click.option(
@@ -54,6 +63,14 @@ within_option = click.option(
 @click.option(
     "--resource", help="Only nodes with this Ray resource take part; by default every node does."
 )
+@click.option(
+    "--link-ports",
+    default="11000-11999",
+    show_default=True,
+    callback=_port_range,
+    metavar="FIRST-LAST",
+    help="Ports for what gateways and room actors of different nodes say to each other.",
+)
 @refusals
 def start(
     address: str | None,
@@ -63,6 +80,7 @@ def start(
     standbys: int,
     live_rooms_max: int | None,
     resource: str | None,
+    link_ports: tuple[int, int],
 ) -> None:
     """Start Parlour on a running Ray cluster."""
     from .runtime import cluster
@@ -74,7 +92,7 @@ def start(
         click.echo(f"  {cluster.look_at_redis(redis_url)}")
     with cluster.connected(address), progress("starting gateways and hibernation managers"):
         settings = ClusterSettings(
-            redis_url, host, port, standbys, live_rooms_max, resource, cluster.secret()
+            redis_url, host, port, standbys, live_rooms_max, resource, cluster.secret(), link_ports
         )
         found = cluster.start(settings)
     click.echo(describe_nodes(found))
