@@ -35,7 +35,7 @@ table inet firewall {
         type filter hook input priority 0; policy drop;
         iif lo accept
         ct state established,related accept
-        tcp dport { 22, 1999, 6380-6383, 10002-10999, 32768-60999 } accept
+        tcp dport { 22, 1999, 6380-6383, 10002-10999, 11000-11999 } accept
     }
 }
 """
