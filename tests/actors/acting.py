@@ -31,6 +31,7 @@ class HandLease:
 
     def __init__(self, url: str, owner: str, address: str, on_lost: Callable[[], None]) -> None:
         self.owner = owner
+        self.address = address
         self.valid = False
         self.stopped = False
         self.on_lost = on_lost
