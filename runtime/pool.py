@@ -198,6 +198,7 @@ class Pool:
             self._forget(key, record)
         for key in record.rooms:
             self._by_room[key] = record
+            record.party = key.party  # unknown of one that an earlier manager has started
         if record.state in (ActorState.STANDBY, ActorState.SERVING):
             record.state = ActorState.SERVING if keys else ActorState.STANDBY
 
