@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from parlour.actors import messages
 from parlour.actors.frames import Kind, pack
@@ -146,6 +146,13 @@ class Stage:
 
     async def standbys(self, count: int) -> None:
         await until(lambda: self.manager.pool.count(ActorState.STANDBY) == count)
+
+    async def __aenter__(self) -> Self:
+        await self.manager.start(None)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
 
     async def close(self) -> None:
         for actor in self.starter.actors:

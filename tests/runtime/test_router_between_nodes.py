@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -159,17 +160,16 @@ async def test_who_has_the_claim_and_not_the_room_may_take_it_up_again(stage: St
 
 async def test_a_pointer_to_a_third_process_is_followed_with_the_condition(stage: Stage) -> None:
     """That it was absent at one says nothing about another."""
-    third = RoomActor(Path(stage.there.folder), "third", stage.there)
-    await third.start()
-    await stage.claims.hold(KEY, "remote", stage.remote.address)
-    stage.remote.refusal = Refused("absent", "the room is not live here")
-    stage.send("a")
-    await stage.remote.attached()
-    await stage.claims.hold(KEY, "third", third.address, takeover=True)
-    _, attach = await third.attached()
-    assert attach.only_live
-    assert await third.events(1) == [b"a"]
-    third.close()
+    with contextlib.closing(RoomActor(Path(stage.there.folder), "third", stage.there)) as third:
+        await third.start()
+        await stage.claims.hold(KEY, "remote", stage.remote.address)
+        stage.remote.refusal = Refused("absent", "the room is not live here")
+        stage.send("a")
+        await stage.remote.attached()
+        await stage.claims.hold(KEY, "third", third.address, takeover=True)
+        _, attach = await third.attached()
+        assert attach.only_live
+        assert await third.events(1) == [b"a"]
 
 
 async def test_a_room_that_was_met_since_is_asked_for_with_the_condition_again(
