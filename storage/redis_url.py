@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from redis.asyncio.connection import SSLConnection, parse_url
-
 from .server_errors import InvalidServerUrl
 
 DEFAULT_PORT = 6379
@@ -54,6 +52,9 @@ class RedisUrl:
         Raises:
             InvalidServerUrl: If the URL names no server or has an option that is not understood.
         """
+        # Here, not above: it takes half a second to import, and `parlour --help` must not.
+        from redis.asyncio.connection import SSLConnection, parse_url
+
         scheme = url.partition("://")[0]
         if scheme not in ("redis", "rediss", "unix"):
             raise InvalidServerUrl(f"begins with {scheme[:20]!r}")
