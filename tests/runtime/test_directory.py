@@ -77,7 +77,7 @@ async def test_what_is_no_address_is_no_answer(
     """An OSError like any other trouble: whoever asks tries again, and does not go under."""
     await claims.hold(KEY, "r1", ADDRESS_THERE)
     async with Redis.from_url(valkey_url) as server:
-        await server.hset(metadata_key(KEY.space), ADDRESS, address)  # type: ignore[misc, arg-type]
+        await server.hset(metadata_key(KEY.space), ADDRESS, address)
     with pytest.raises(OSError, match="directory cannot be read"):
         await directory.find(KEY)
 

@@ -246,7 +246,7 @@ async def test_a_directory_that_cannot_be_read_is_asked_again(
     else:
         await stage.claims.hold(KEY, "remote", stage.remote.address)
         async with Redis.from_url(stage.redis_url) as server:
-            await server.hset(metadata_key(KEY.space), ADDRESS, "no@address")  # type: ignore[misc]
+            await server.hset(metadata_key(KEY.space), ADDRESS, "no@address")
     stage.send("a")
     route = stage.route
     await until(lambda: route.failures > 0)
