@@ -140,6 +140,10 @@ class Link(asyncio.Protocol):
         except FrameError as error:
             log.error("closing %r: %s", self, error)
             self.abort()
+        except NotTrusted as error:
+            # What came with it is not read either, were there a proof in it.
+            log.warning("closing a link to a peer that is not trusted: %s", error)
+            self.abort()
 
     async def trusted(self) -> None:
         """Wait until both ends have proved themselves.
@@ -155,12 +159,7 @@ class Link(asyncio.Protocol):
         await self._trust
 
     def _shake_hands(self, handshake: Handshake, kind: int, payload: bytes) -> None:
-        try:
-            answer = handshake.answer(kind, payload)
-        except NotTrusted as error:
-            log.warning("closing a link to a peer that is not trusted: %s", error)
-            self.abort()
-            return
+        answer = handshake.answer(kind, payload)
         if answer is not None and self._transport is not None:
             self._transport.write(answer)
         if handshake.done:
@@ -294,7 +293,14 @@ async def listen_to_nodes(
     loop, tls = asyncio.get_running_loop(), network.accepting_tls()
     for port in _ports(network.ports):
         try:
-            server = await loop.create_server(make, network.host, port, ssl=tls)
+            server = await loop.create_server(
+                make,
+                network.host,
+                port,
+                ssl=tls,
+                # Else a peer that says nothing at all is kept for a minute.
+                ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if tls is not None else None,
+            )
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise

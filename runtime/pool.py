@@ -93,6 +93,17 @@ class Pool:
         """Standbys that take a room."""
         return sum(r.state is ActorState.STANDBY and not r.retiring for r in self.actors.values())
 
+    def places_ready(self, party: str) -> int:
+        """Rooms of a party that could wake in room actors that are started already."""
+        options = self.options.get(party)
+        per_actor = options.rooms_per_actor if options is not None else 1
+        shared = [
+            per_actor - record.room_count
+            for record in self.actors.values()
+            if record.state is ActorState.SERVING and record.party == party and not record.retiring
+        ]
+        return sum(max(0, places) for places in shared) + self.ready_standbys * per_actor
+
     @property
     def room_count(self) -> int:
         """Rooms that are live, or about to be."""
@@ -213,6 +224,7 @@ class Pool:
             self._forget(key, record)
         for key in record.rooms:
             self._by_room[key] = record
+            record.party = key.party  # unknown of one that an earlier manager has started
         if record.state in (ActorState.STANDBY, ActorState.SERVING):
             record.state = ActorState.SERVING if keys else ActorState.STANDBY
 

@@ -22,7 +22,8 @@ class Schedule:
 
     Attributes:
         rooms: How many there were at the start.
-        within_s: How long it may take; None if they only move as they hibernate.
+        within_s: How long it may take; None, or without end, if they only move as they
+            hibernate.
     """
 
     rooms: int
@@ -38,7 +39,7 @@ class Schedule:
 
         `moving` of them have been told already. All that are left when the time is over.
         """
-        if self.within_s is None:
+        if self.within_s is None or not math.isfinite(self.within_s):
             return 0
         left_s = self.started_s + self.within_s - now_s
         if self.is_over(now_s):

@@ -198,6 +198,7 @@ class Router:
             self._on_refused(route, messages.decode(payload, Refused))
         elif kind == Kind.READY:
             route.give_up_s = None
+            route.absent_at = ""
         elif kind == Kind.TRYING:
             route.try_event(sequence)
         else:
