@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 
 import click
 
 from .refusal import refusals
+
+WITHIN_S_MAX = 7 * 24 * 3600.0
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds; NaN is none."""
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return number
+
 
 address_option = click.option(
     "--address",
@@ -18,7 +34,7 @@ address_option = click.option(
 within_option = click.option(
     "--within",
     "within_s",
-    type=click.FloatRange(0),
+    type=Seconds(0, WITHIN_S_MAX),
     metavar="SECONDS",
     help="Move all live rooms in that time; by default each moves when it hibernates.",
 )
@@ -183,7 +199,7 @@ def rollback(version: int | None, address: str | None, within_s: float | None) -
     "within_s",
     default=30.0,
     show_default=True,
-    type=click.FloatRange(0),
+    type=Seconds(0, WITHIN_S_MAX),
     metavar="SECONDS",
     help="Time for its rooms, then its clients, to leave.",
 )

@@ -160,6 +160,7 @@ class HibernationManager:
             waiting=len(self._waiting),
             started_rooms=len(self._started_rooms),
             failed_rooms=len(self._failed_rooms),
+            draining=self.mover.draining,
         )
 
     def _load(self) -> NodeLoad:

@@ -54,6 +54,7 @@ class NodeKeeper:
         self.manager: ManagerStatus | None = None  # as it last said; None: it does not answer
         self.gateway: GatewayStatus | None = None
         self.draining = False
+        self._told_to_drain = False
 
     def __repr__(self) -> str:
         return f"<NodeKeeper {self.settings.node_id} at {self.settings.host}>"
@@ -78,7 +79,12 @@ class NodeKeeper:
     async def look(self, news: Callable[[], News]) -> None:
         """Ask both how they are, start them if need be, and tell them what they should know."""
         peers = [load for load in news().loads if load.node_id != self.settings.node_id]
+        was_told = self._told_to_drain
         self.manager = await self._ask("manager", lambda actor: actor.look.remote(peers))
+        if self.manager is not None and self.manager.draining:
+            self.draining = True  # as an earlier controller had wanted
+        elif self.manager is not None and was_told:
+            await self._ask("manager", lambda actor: actor.drain.remote(0.0))  # it was restarted
         if self.draining and self.gateway is not None:
             return  # it has stopped to listen, and one that is started would begin again
         await self.tell_gateway(news())
@@ -115,6 +121,7 @@ class NodeKeeper:
         await self._ask(
             "manager", lambda actor: actor.drain.remote(within_s * (1 - DRAIN_SHARE_OF_CLIENTS))
         )
+        self._told_to_drain = True
         left_s = max(0.0, within_s - (time.monotonic() - started_s))
         await asyncio.sleep(min(left_s, within_s * (1 - DRAIN_SHARE_OF_CLIENTS)))
         left_s = max(0.0, within_s - (time.monotonic() - started_s))
