@@ -35,7 +35,7 @@ MANY = 10_000  # keys in the spaces that are read
 AT_ONCE = 128  # keys in one put
 GROUP = 1000  # puts before a sync, where the puts themselves are measured
 UNCACHED = StorageLimits(claim_bytes_max=0, cache_bytes_max=4096)  # nearly every read is a miss
-MEMORY_LAYOUTS = ((1000, 100), (10, 10_000))  # rooms, keys in each
+MEMORY_LAYOUTS = ((2000, 10), (1000, 100), (10, 10_000))  # rooms, keys in each
 PIPELINED = 1000  # commands in flight
 
 Call = Callable[[int], Awaitable[object]]  # what is timed; gets the number of the call

@@ -18,6 +18,13 @@ from typing import NamedTuple, Protocol
 from .alarms import Alarm, next_due_ms
 
 
+class Home(NamedTuple):
+    """Where keys are: in which shard, and what its field names leave out (prefix.py)."""
+
+    shard: int
+    prefix: str = ""
+
+
 class ShardInfo(NamedTuple):
     """One entry of the index: a shard holds the keys from `first` up to the next shard's first."""
 
@@ -25,6 +32,12 @@ class ShardInfo(NamedTuple):
     first: str
     key_count: int
     size_bytes: int  # of its keys and values
+    prefix: str = ""  # every key begins with it
+
+    @property
+    def home(self) -> Home:
+        """Where its keys are."""
+        return Home(self.shard, self.prefix)
 
 
 @dataclass(slots=True)
@@ -57,10 +70,16 @@ class Claim:
 
 @dataclass(slots=True)
 class ShardWrites:
-    """What one flush changes in one shard."""
+    """What one flush changes in one shard.
+
+    Attributes:
+        prefix: What all its keys begin with once they are set: the prefix in its index entry or a
+            part of it; anything for a shard without keys.
+    """
 
     sets: dict[str, bytes] = field(default_factory=dict)
     deletes: list[str] = field(default_factory=list)
+    prefix: str = ""
 
 
 @dataclass(slots=True)
@@ -165,9 +184,9 @@ class Backend(Protocol):
         ...
 
     def read_fields(
-        self, space: str, wanted: Mapping[int, Sequence[str]]
+        self, space: str, wanted: Mapping[Home, Sequence[str]]
     ) -> Awaitable[dict[str, bytes | None]]:
-        """Read keys, given by shard; None for those that are not there.
+        """Read keys, given by where they are; None for those that are not there.
 
         This and the two below are asked when called, not when awaited: a commit that is called
         later does not show in what they return.
@@ -175,12 +194,14 @@ class Backend(Protocol):
         ...
 
     def read_shards(
-        self, space: str, shards: Sequence[int]
+        self, space: str, shards: Sequence[Home]
     ) -> Awaitable[dict[int, dict[str, bytes]]]:
         """Read whole shards; a shard that does not exist is empty."""
         ...
 
-    def read_shard_keys(self, space: str, shards: Sequence[int]) -> Awaitable[dict[int, list[str]]]:
+    def read_shard_keys(
+        self, space: str, shards: Sequence[Home]
+    ) -> Awaitable[dict[int, list[str]]]:
         """Read the keys of shards without their values, in any order."""
         ...
 

@@ -21,6 +21,7 @@ from .cache import Cache, Known
 from .errors import NotOwner, StorageClosed, StorageError, StorageReset
 from .index import ShardIndex
 from .limits import StorageLimits
+from .prefix import shared_prefix
 from .reading import Reader
 
 _log = logging.getLogger(__name__)
@@ -214,6 +215,9 @@ class Flusher:
                 changes.deletes.append(key)
             else:
                 changes.sets[key] = data
+        for shard, changes in writes.items():
+            held = None if clear else self._index.prefix_of_keys(shard)
+            changes.prefix = shared_prefix(changes.sets, held)
         return writes
 
     def _merges(self) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
-from .backend import Committed, ShardInfo
+from .backend import Committed, Home, ShardInfo
 
 
 class ShardIndex:
@@ -38,6 +38,16 @@ class ShardIndex:
         if not self._order:
             return None
         return self._order[bisect_right(self._firsts, key) - 1]
+
+    def home(self, key: str) -> Home | None:
+        """Tell where `key` is if it is anywhere; None while there is no shard."""
+        shard = self.find(key)
+        return None if shard is None else self._shards[shard].home
+
+    def prefix_of_keys(self, shard: int) -> str | None:
+        """Tell what the keys of `shard` are known to begin with; None if it has none."""
+        info = self._shards.get(shard)
+        return info.prefix if info is not None and info.key_count else None
 
     def covering(self, low: str, high: str | None) -> list[ShardInfo]:
         """List the shards whose ranges touch low <= key < high, in key order."""

@@ -4,8 +4,9 @@ A space is the storage of one room. All its keys carry the space's name as hash 
 they share one slot of a Redis Cluster and one script can change them together.
 
     parlour:{space}:m      metadata: epoch, owner, address, last flush, alarm, progress
-    parlour:{space}:i      index: shard id -> count, bytes, first key
-    parlour:{space}:s:<n>  shard n: a contiguous range of the space's keys with their values
+    parlour:{space}:i      index: shard id -> count, bytes, prefix, first key
+    parlour:{space}:s:<n>  shard n: a contiguous range of the space's keys, less the prefix, with
+                           their values
     parlour:lease:<owner>  there while the process `owner` is alive
 
     parlour:alarms:{k}     index of due times, part k of 16: space -> ms of its next alarm

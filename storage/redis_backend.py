@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from . import keys
 from .alarm_index import AlarmIndex
 from .alarms import Alarm
-from .backend import Batch, Claim, Committed, ShardInfo
+from .backend import Batch, Claim, Committed, Home, ShardInfo
 from .errors import ClaimHeld, DecodeError, NotOwner
 from .limits import StorageLimits
 from .redis_commands import Argument, Reply
@@ -23,7 +23,8 @@ from .redis_connection import RedisClient
 
 T = TypeVar("T")
 
-_ENTRY = struct.Struct(">II")  # an index entry: count, bytes; then the first key
+# An index entry: count, bytes, length of the prefix; then the prefix and the first key.
+_ENTRY = struct.Struct(">IIB")
 _APPLIED_BEFORE, _NOT_OWNER = 1, 2  # answers of commit.lua
 
 
@@ -106,38 +107,52 @@ class RedisBackend:
         return bool(await self._connection.execute("EXISTS", name, repeat=True, key=name))
 
     def read_fields(
-        self, space: str, wanted: Mapping[int, Sequence[str]]
+        self, space: str, wanted: Mapping[Home, Sequence[str]]
     ) -> Awaitable[dict[str, bytes | None]]:
-        """Read keys, given by shard. See `Backend.read_fields`."""
-        replies = [self._read("HMGET", space, shard, *names) for shard, names in wanted.items()]
-        names = [name for shard_names in wanted.values() for name in shard_names]
-        return _Replies(
-            replies,
-            lambda answers: dict(
-                zip(names, (data for answer in answers for data in answer), strict=True)
-            ),
-        )
+        """Read keys, given by where they are. See `Backend.read_fields`."""
+        replies: list[Reply] = []
+        asked: list[str] = []
+        found: dict[str, bytes | None] = {}
+        for (shard, prefix), names in wanted.items():
+            cut, fields = len(prefix), []
+            for name in names:
+                if name.startswith(prefix):
+                    asked.append(name)
+                    fields.append(name[cut:])
+                else:
+                    found[name] = None
+            if fields:
+                replies.append(self._read("HMGET", space, shard, *fields))
+
+        def build(answers: list[Any]) -> dict[str, bytes | None]:
+            found.update(zip(asked, (data for answer in answers for data in answer), strict=True))
+            return found
+
+        return _Replies(replies, build)
 
     def read_shards(
-        self, space: str, shards: Sequence[int]
+        self, space: str, shards: Sequence[Home]
     ) -> Awaitable[dict[int, dict[str, bytes]]]:
         """Read whole shards. See `Backend.read_shards`."""
-        replies = [self._read("HGETALL", space, shard) for shard in shards]
+        replies = [self._read("HGETALL", space, shard) for shard, _ in shards]
         return _Replies(
             replies,
             lambda answers: {
-                shard: _values(answer) for shard, answer in zip(shards, answers, strict=True)
+                shard: _values(answer, prefix)
+                for (shard, prefix), answer in zip(shards, answers, strict=True)
             },
         )
 
-    def read_shard_keys(self, space: str, shards: Sequence[int]) -> Awaitable[dict[int, list[str]]]:
+    def read_shard_keys(
+        self, space: str, shards: Sequence[Home]
+    ) -> Awaitable[dict[int, list[str]]]:
         """Read the keys of shards. See `Backend.read_shard_keys`."""
-        replies = [self._read("HKEYS", space, shard) for shard in shards]
+        replies = [self._read("HKEYS", space, shard) for shard, _ in shards]
         return _Replies(
             replies,
             lambda answers: {
-                shard: [_text(name) for name in answer]
-                for shard, answer in zip(shards, answers, strict=True)
+                shard: [prefix + _text(name) for name in answer]
+                for (shard, prefix), answer in zip(shards, answers, strict=True)
             },
         )
 
@@ -173,10 +188,13 @@ class RedisBackend:
         for merge in batch.merges:
             arguments += merge
         for shard, writes in batch.writes.items():
-            arguments += (shard, len(writes.sets), len(writes.deletes))
-            for entry in writes.sets.items():
-                arguments += entry
-            arguments += writes.deletes
+            prefix, cut = writes.prefix, len(writes.prefix)
+            # Keys that do not begin with the prefix are not there.
+            deletes = [name[cut:] for name in writes.deletes if name.startswith(prefix)]
+            arguments += (shard, prefix, len(writes.sets), len(deletes))
+            for name, data in writes.sets.items():
+                arguments += (name[cut:], data)
+            arguments += deletes
         return arguments
 
 
@@ -205,9 +223,11 @@ def _claim(
     shards: list[list[bytes]] | None = None,
 ) -> Claim:
     fields = {name.decode(): value for name, value in _pairs(metadata)}
-    values = None
+    infos, values = _shards(index), None
     if shards is not None:
-        values = {name: data for shard in shards for name, data in _values(shard).items()}
+        values = {}
+        for info, answer in zip(infos, shards, strict=True):
+            values.update(_values(answer, info.prefix))
     return Claim(
         space=space,
         owner=owner,
@@ -224,23 +244,27 @@ def _claim(
             if name.startswith(keys.ALARM)
         },
         next_shard=int(fields.get(keys.NEXT_SHARD, 0)),
-        shards=_shards(index),
+        shards=infos,
         values=values,
     )
 
 
 def _shards(entries: list[bytes]) -> list[ShardInfo]:
-    return [
-        ShardInfo(int(shard), _text(packed[_ENTRY.size :]), *_ENTRY.unpack_from(packed))
-        for shard, packed in _pairs(entries)
-    ]
+    return [_shard(int(shard), packed) for shard, packed in _pairs(entries)]
 
 
-def _values(flat: list[bytes]) -> dict[str, bytes]:
+def _shard(shard: int, packed: bytes) -> ShardInfo:
+    key_count, size_bytes, cut = _ENTRY.unpack_from(packed)
+    first_at = _ENTRY.size + cut
+    prefix, first = _text(packed[_ENTRY.size : first_at]), _text(packed[first_at:])
+    return ShardInfo(shard, first, key_count, size_bytes, prefix)
+
+
+def _values(flat: list[bytes], prefix: str) -> dict[str, bytes]:
     try:
-        return {name.decode(): data for name, data in _pairs(flat)}
+        return {prefix + name.decode(): data for name, data in _pairs(flat)}
     except UnicodeDecodeError:
-        return {_text(name): data for name, data in _pairs(flat)}  # to name the field
+        return {prefix + _text(name): data for name, data in _pairs(flat)}  # to name the field
 
 
 def _pairs(flat: list[bytes]) -> Iterable[tuple[bytes, bytes]]:

@@ -5,7 +5,8 @@
 --
 -- Metadata fields: e epoch, o owner, a address, f last flush, t ms of the first alarm,
 -- t:<name> an alarm: its ms and a note, n next shard, p:<gateway> progress.
--- Index: shard -> count and bytes (big-endian 32 bits each), first key.
+-- Index: shard -> count and bytes (big-endian 32 bits each), length of the prefix (8 bits), the
+-- prefix, first key. A shard's field names are its keys without the prefix.
 -- Shards: the metadata's name with its last letter replaced by s:<shard>. Their names are not in
 -- KEYS, as they are only known here; they share the hash tag. While a cluster moves the slot, a
 -- shard may be on the other node: a call then fails (where it comes from) or finds nothing (where

@@ -8,8 +8,8 @@
 --       then progress: gateway, number (negative: forget it)
 --       then alarms: name, its ms and note ('': delete it)
 --       then merges: left shard, right shard
---       then for each shard: shard, how many sets, how many deletes, the sets as key, value, the
---       deletes as key
+--       then for each shard: shard, its prefix once all this is set, how many sets, how many
+--       deletes, the sets as field, value, the deletes as field (a field: the key without prefix)
 --
 -- Applied:        {0, next shard, alarm or '', changed index entries, removed shards, whole}
 -- Applied before: {1, next shard, alarm or '', the whole index, {}, 1}   the answer was lost
@@ -25,6 +25,8 @@ local byte, sub, ceil = string.byte, string.sub, math.ceil
 local CHUNK = 2000
 -- Pieces of a split are filled to this part, so that they do not split again at once.
 local FILL = 0.75
+-- An index entry has one byte for the length of the prefix.
+local PREFIX_BYTES_MAX = 252
 
 local known = redis.call('HMGET', metadata, 'e', 'f', 'n', 't')
 if known[1] ~= ARGV[1] then
@@ -63,10 +65,12 @@ local function touch(shard)
         return entry
     end
     local packed = redis.call('HGET', index, shard)
-    entry = {packed = packed, count = 0, bytes = 0, first = '', fresh = {}}
+    entry = {packed = packed, count = 0, bytes = 0, prefix = '', first = '', fresh = {}}
     if packed then
-        entry.count, entry.bytes = struct.unpack('>I4I4', packed)
-        entry.first = sub(packed, 9)
+        local prefix_bytes
+        entry.count, entry.bytes, prefix_bytes = struct.unpack('>I4I4B', packed)
+        entry.prefix = sub(packed, 10, 9 + prefix_bytes)
+        entry.first = sub(packed, 10 + prefix_bytes)
     elseif tonumber(shard) >= next_shard then
         next_shard = tonumber(shard) + 1
     end
@@ -81,17 +85,45 @@ local function call_in_chunks(command, key, list)
     end
 end
 
+-- How far two keys are the same, cut where a character of UTF-8 begins and to what has room.
+local function common(a, b)
+    local to = 0
+    while to < #a and to < #b and byte(a, to + 1) == byte(b, to + 1) do
+        to = to + 1
+    end
+    to = math.min(to, PREFIX_BYTES_MAX)
+    while to > 0 and to < #a and byte(a, to + 1) >= 0x80 and byte(a, to + 1) < 0xC0 do
+        to = to - 1
+    end
+    return sub(a, 1, to)
+end
+
+-- Give the fields of a shard the names that go with another prefix: all its keys begin with it.
+local function set_prefix(shard, prefix)
+    local entry, key = touched[shard], shard_prefix .. shard
+    if entry.count > 0 and prefix ~= entry.prefix then
+        local fields = redis.call('HGETALL', key)
+        for i = 1, #fields, 2 do
+            fields[i] = sub(entry.prefix .. fields[i], #prefix + 1)
+        end
+        redis.call('UNLINK', key)
+        call_in_chunks('HSET', key, fields)
+    end
+    entry.prefix = prefix
+end
+
 -- 2. The writes.
 
-local function write(shard, sets_from, sets, deletes)
+local function write(shard, prefix, sets_from, sets, deletes)
     local entry, key = touch(shard), shard_prefix .. shard
+    set_prefix(shard, prefix)
     local count, bytes, fresh = entry.count, entry.bytes, entry.fresh
     local deletes_from = sets_from + 2 * sets
     for i = sets_from, deletes_from - 1, 2 do
         local old = redis.call('HSTRLEN', key, ARGV[i])  -- 0: not there, as no value is empty
         if old == 0 then
             count = count + 1
-            bytes = bytes + #ARGV[i]
+            bytes = bytes + #prefix + #ARGV[i]
             fresh[ARGV[i]] = true
         end
         bytes = bytes + #ARGV[i + 1] - old
@@ -105,7 +137,7 @@ local function write(shard, sets_from, sets, deletes)
         if old > 0 then
             redis.call('HDEL', key, ARGV[i])
             count = count - 1
-            bytes = bytes - #ARGV[i] - old
+            bytes = bytes - #prefix - #ARGV[i] - old
         end
     end
     entry.count, entry.bytes = count, bytes
@@ -118,6 +150,13 @@ local function merge(left, right)
     local into, from = touch(left), touch(right)
     if into.count + from.count > fields_max / 2 or into.bytes + from.bytes > bytes_max / 2 then
         return
+    end
+    if into.count == 0 then
+        into.prefix = from.prefix
+    elseif from.count > 0 then
+        local prefix = common(into.prefix, from.prefix)
+        set_prefix(left, prefix)
+        set_prefix(right, prefix)
     end
     call_in_chunks('HSET', shard_prefix .. left, redis.call('HGETALL', shard_prefix .. right))
     redis.call('UNLINK', shard_prefix .. right)
@@ -209,7 +248,9 @@ local function cut(keys, entry, sizes)
     return pieces
 end
 
-local function move(keys, piece, source, target)
+-- Move a piece of the fields `keys`, whose names lose their first `cut` bytes. Tell the bytes
+-- of those names and their values.
+local function move(keys, piece, source, target, cut)
     local bytes = 0
     for from = piece[1], piece[2], CHUNK do
         local to = math.min(from + CHUNK - 1, piece[2])
@@ -218,7 +259,7 @@ local function move(keys, piece, source, target)
         for i, value in ipairs(values) do
             local key = keys[from + i - 1]
             bytes = bytes + #key + #value
-            pairs_moved[2 * i - 1], pairs_moved[2 * i] = key, value
+            pairs_moved[2 * i - 1], pairs_moved[2 * i] = sub(key, cut + 1), value
         end
         redis.call('HDEL', source, unpack(keys, from, to))
         redis.call('HSET', target, unpack(pairs_moved))
@@ -233,7 +274,7 @@ local function split(shard)
     if entry.bytes > bytes_max then
         sizes = {}
         for i, key in ipairs(keys) do
-            sizes[i] = #key + redis.call('HSTRLEN', source, key)
+            sizes[i] = #entry.prefix + #key + redis.call('HSTRLEN', source, key)
         end
     end
     local pieces = cut(keys, entry, sizes)
@@ -251,20 +292,25 @@ local function split(shard)
     if #keys > 2 * fields_max then
         stays = nil
     end
-    local first_of_all = entry.first
+    local old_prefix, first_of_all, stays_prefix = entry.prefix, entry.first, nil
     for i, piece in ipairs(pieces) do
-        local first = i == 1 and first_of_all or keys[piece[1]]
+        local first = i == 1 and first_of_all or old_prefix .. keys[piece[1]]
+        local prefix = common(old_prefix .. keys[piece[1]], old_prefix .. keys[piece[2]])
         if i == stays then
-            entry.first = first
+            entry.first, stays_prefix = first, prefix
         else
             local target = tostring(next_shard)
-            local bytes = move(keys, piece, source, shard_prefix .. target)
+            local cut, count = #prefix - #old_prefix, piece[2] - piece[1] + 1
+            local bytes = move(keys, piece, source, shard_prefix .. target, cut)
+            bytes = bytes + count * #old_prefix
             local made = touch(target)
-            made.count, made.bytes, made.first = piece[2] - piece[1] + 1, bytes, first
-            entry.count, entry.bytes = entry.count - made.count, entry.bytes - bytes
+            made.count, made.bytes, made.first, made.prefix = count, bytes, first, prefix
+            entry.count, entry.bytes = entry.count - count, entry.bytes - bytes
         end
     end
-    if not stays then
+    if stays then
+        set_prefix(shard, stays_prefix)
+    else
         entry.first = nil
     end
 end
@@ -287,7 +333,7 @@ else
     local at = writes_from
     for i = 1, tonumber(ARGV[9]) do
         concerned[#concerned + 1] = ARGV[at]
-        at = at + 3 + 2 * tonumber(ARGV[at + 1]) + tonumber(ARGV[at + 2])
+        at = at + 4 + 2 * tonumber(ARGV[at + 2]) + tonumber(ARGV[at + 3])
     end
 end
 if not all_here(concerned) then
@@ -307,7 +353,7 @@ end
 
 local at = writes_from
 for _ = 1, tonumber(ARGV[9]) do
-    at = write(ARGV[at], at + 3, tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]))
+    at = write(ARGV[at], ARGV[at + 1], at + 4, tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]))
 end
 for i = merges_from, writes_from - 1, 2 do
     merge(ARGV[i], ARGV[i + 1])
@@ -330,7 +376,8 @@ for _, shard in ipairs(order) do
             removed[#removed + 1] = tonumber(shard)
         end
     else
-        local packed = struct.pack('>I4I4', entry.count, entry.bytes) .. entry.first
+        local packed = struct.pack('>I4I4B', entry.count, entry.bytes, #entry.prefix)
+            .. entry.prefix .. entry.first
         if packed ~= entry.packed then
             redis.call('HSET', index, shard, packed)
             changed[#changed + 1] = shard

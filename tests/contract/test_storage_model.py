@@ -96,6 +96,7 @@ class Change:
 keys = st.one_of(
     st.text("ab\0é\uffff😀", max_size=3),
     st.integers(0, 40).map("{:02}".format),
+    st.integers(0, 200).map("é/{:03}".format),
 )
 values = st.one_of(st.integers(), st.none(), st.binary(max_size=200), st.text(max_size=5))
 changes = st.one_of(

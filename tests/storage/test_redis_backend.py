@@ -17,7 +17,7 @@ from parlour.storage import (
     StorageLimits,
     encode,
 )
-from parlour.storage.backend import Batch, ShardWrites
+from parlour.storage.backend import Batch, Home, ShardWrites
 
 from ..support.layout import check_layout
 
@@ -237,6 +237,98 @@ async def test_keys_are_ordered_by_bytes_whatever_the_locale(backend: RedisBacke
     assert found == sorted({name * (r + 1) for r in range(5) for name in names}, key=str.encode)
 
 
+# Prefixes
+
+
+def fields(client: redis.Redis) -> list[list[bytes]]:
+    """The field names in each shard."""
+    return sorted(sorted(map(bytes, client.hkeys(key))) for key in shards(client))  # type: ignore[arg-type]
+
+
+async def prefixes(backend: RedisBackend) -> list[str]:
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    await check_layout(backend, claim, StorageLimits())
+    return [info.prefix for info in sorted(claim.shards, key=lambda info: info.first)]
+
+
+async def test_what_all_keys_begin_with_is_stored_once(
+    backend: RedisBackend, client: redis.Redis
+) -> None:
+    """In the index, not in the names of the fields; sizes count it for each key all the same."""
+    storage = await claimed(backend)
+    storage.put({f"user:{number}": number for number in range(10)})
+    assert await storage.size() == (10, sum(len(f"user:{n}") + len(encode(n)) for n in range(10)))
+    assert fields(client) == [[b"%d" % number for number in range(10)]]
+    storage.delete(["user:3", "u", "other"])
+    assert await storage.size() == (9, sum(len("user:1") + 1 for _ in range(9)))
+    await storage.close()
+    assert await prefixes(backend) == ["user:"]
+
+
+async def test_a_key_that_begins_otherwise_shortens_the_prefix(
+    backend: RedisBackend, client: redis.Redis
+) -> None:
+    """The older keys are still found, and not taken for others; an emptied shard starts anew."""
+    expected: dict[str, object] = {}
+    storage = await claimed(backend)
+    for number, key in enumerate(["user:aa", "user:aab", "user:b", "us", "é1", "é2", "b", ""]):
+        storage.put(key, number)
+        expected[key] = number
+        await storage.sync()
+        claim = await backend.claim(SPACE, owner="owner", address="")
+        await check_layout(backend, claim, StorageLimits())
+        storage = Storage(backend, claim, limits=StorageLimits())
+        assert await storage.list() == dict(sorted(expected.items()))
+    assert fields(client) == [sorted(key.encode() for key in expected)]
+    storage.delete(list(expected))
+    await storage.sync()
+    storage.put("user:1", 1)
+    await storage.close()
+    assert await prefixes(backend) == ["user:1"]
+
+
+async def test_a_split_lengthens_prefixes_at_characters(
+    backend: RedisBackend, client: redis.Redis
+) -> None:
+    """Each piece has what its own keys share; no character is cut, though their bytes are alike."""
+    storage = await claimed(backend)
+    for a in "éèx":
+        storage.put({f"{a}/{number:03}": number for number in range(0, 200, 2)})
+    for number in range(1, 200, 2):
+        storage.put({f"{a}/{number:03}": number for a in "éèx"})
+        await storage.sync()
+    await storage.close()
+    found = await prefixes(backend)
+    assert len(found) > 2
+    assert found[0].startswith("x/")
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    claim.values = None
+    listed = await Storage(backend, claim).list()
+    assert listed == {f"{a}/{number:03}": number for a in "xèé" for number in range(200)}
+
+
+async def test_merged_shards_have_what_both_prefixes_share(backend: RedisBackend) -> None:
+    """And the keys of both."""
+    storage = await claimed(backend)
+    for number in range(300):
+        storage.put(f"log/{number:03}", number)
+        await storage.sync()
+    await storage.close()
+    before = await prefixes(backend)
+    assert len(before) == 2
+    assert before == ["log/", "log/2"]
+    storage = await claimed(backend)
+    kept = [f"log/{number:03}" for number in range(0, 300, 10)]
+    for number in range(300):
+        if f"log/{number:03}" not in kept:
+            storage.delete(f"log/{number:03}")
+            await storage.sync()
+    await storage.close()
+    assert await prefixes(backend) == ["log/"]
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    assert list(await Storage(backend, claim).list()) == kept
+
+
 # Commits
 
 
@@ -249,7 +341,7 @@ async def test_a_commit_is_applied_once(backend: RedisBackend) -> None:
     again = await backend.commit(batch)
     assert (first.whole_index, again.whole_index) == (False, True)
     assert first.shards == again.shards
-    assert await backend.read_fields(SPACE, {0: ["a", "b"]}) == {"a": b"1", "b": b"1"}
+    assert await backend.read_fields(SPACE, {Home(0): ["a", "b"]}) == {"a": b"1", "b": b"1"}
 
 
 async def test_a_copy_of_an_older_commit_changes_nothing(backend: RedisBackend) -> None:
@@ -259,7 +351,7 @@ async def test_a_copy_of_an_older_commit_changes_nothing(backend: RedisBackend) 
         await backend.commit(_put(claim.epoch, number, number))
     answer = await backend.commit(_put(claim.epoch, 1, 1))
     assert answer.whole_index
-    assert await backend.read_fields(SPACE, {0: ["a"]}) == {"a": encode(2)}
+    assert await backend.read_fields(SPACE, {Home(0): ["a"]}) == {"a": encode(2)}
     assert (await backend.claim(SPACE, owner="owner", address="")).flush_number == 2
 
 
@@ -313,10 +405,9 @@ async def test_a_torn_large_value_is_an_error(backend: RedisBackend, client: red
     storage = await claimed(backend)
     storage.put_large("value", bytes(3 * 2**20))
     await storage.close()
-    for key in shards(client):
-        for name in client.execute_command("HKEYS", key):  # type: ignore[no-untyped-call]
-            if name.endswith(b"01"):
-                client.hset(key, name, b"short")
+    torn = shards(client)[1]
+    for name, piece in client.hgetall(torn).items():
+        client.hset(torn, name, piece[:5])
     storage = await claimed(backend)
     with pytest.raises(DecodeError, match="its pieces are"):
         await storage.get_large("value")

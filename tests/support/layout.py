@@ -8,7 +8,7 @@ from parlour.storage import Backend, Claim, StorageLimits
 async def check_layout(backend: Backend, claim: Claim, limits: StorageLimits) -> None:
     """Fail unless every shard holds its range and its index entry counts it exactly."""
     shards = sorted(claim.shards, key=lambda info: info.first)
-    held = await backend.read_shards(claim.space, [info.shard for info in shards])
+    held = await backend.read_shards(claim.space, [info.home for info in shards])
     ends: list[str | None] = [*(info.first for info in shards[1:]), None]
     assert not shards or shards[0].first == "", "keys below the first shard have no home"
     for info, end in zip(shards, ends, strict=False):
@@ -21,4 +21,5 @@ async def check_layout(backend: Backend, claim: Claim, limits: StorageLimits) ->
         assert info.shard < claim.next_shard
         for key in values:
             assert info.first <= key
+            assert key.startswith(info.prefix)
             assert end is None or key < end
