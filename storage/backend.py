@@ -17,6 +17,8 @@ from typing import NamedTuple, Protocol
 
 from .alarms import Alarm, next_due_ms
 
+FIRST_SHARD = 0  # the number of the shard that an empty space gets with its first key
+
 
 class Home(NamedTuple):
     """Where keys are: in which shard, and what its field names leave out (prefix.py)."""
@@ -47,7 +49,7 @@ class Claim:
     Attributes:
         flush_number: The last flush applied, by any epoch; the next one is this plus 1.
         progress: Gateway id -> event number, as recorded with that flush.
-        next_shard: The lowest shard number never used.
+        next_shard: The lowest shard number never used; `FIRST_SHARD` is used over and over.
         shards: The whole index, in any order.
         values: All keys with their encoded values, if the space is small; None if it is not.
     """
@@ -88,8 +90,8 @@ class Batch:
 
     Attributes:
         clear: Drop every shard first.
-        writes: Shard -> its changes. A shard that is not in the index (any longer, after `clear`)
-            is made and starts at the empty key: so there is at most one such.
+        writes: Shard -> its changes. If the index has no shard (any longer, after `clear`) all go
+            to `FIRST_SHARD`, which is made and starts at the empty key.
         merges: Pairs of neighbours (left, right) to be joined if they are still small.
         alarms: Alarms to set, and with None to delete.
         alarm_changed: Whether `alarm_at_ms` is to be recorded and shown in the index of due times.
@@ -125,7 +127,6 @@ class Committed:
     flush_number: int
     shards: list[ShardInfo]
     removed: list[int]
-    next_shard: int
     whole_index: bool
     alarm_at_ms: int | None
 

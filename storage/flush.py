@@ -16,7 +16,7 @@ from typing import Protocol
 from weakref import WeakSet
 
 from .alarms import Alarm, next_due_ms
-from .backend import Backend, Batch, Claim, Committed, ShardWrites
+from .backend import FIRST_SHARD, Backend, Batch, Claim, Committed, ShardWrites
 from .cache import Cache, Known
 from .errors import NotOwner, StorageClosed, StorageError, StorageReset
 from .index import ShardIndex
@@ -207,7 +207,7 @@ class Flusher:
             if shard is None:
                 if data is None:
                     continue  # there is nothing to delete
-                shard = self._index.next_shard
+                shard = FIRST_SHARD
             changes = writes.get(shard)
             if changes is None:
                 changes = writes[shard] = ShardWrites()

@@ -17,8 +17,7 @@ from .backend import Committed, Home, ShardInfo
 class ShardIndex:
     """The shards of one space, in key order."""
 
-    def __init__(self, shards: Iterable[ShardInfo], next_shard: int) -> None:
-        self.next_shard = next_shard
+    def __init__(self, shards: Iterable[ShardInfo]) -> None:
         self._shards: dict[int, ShardInfo] = {}
         self._firsts: list[str] = []  # parallel to _order
         self._order: list[int] = []
@@ -59,7 +58,6 @@ class ShardIndex:
 
     def apply(self, committed: Committed) -> bool:
         """Take over what a flush changed. Tell whether keys moved from one shard to another."""
-        self.next_shard = committed.next_shard
         if committed.whole_index:
             self._replace(committed.shards)
             return True

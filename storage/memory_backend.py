@@ -26,7 +26,7 @@ class _Space:
     owner: str | None = None
     address: str = ""
     flush_number: int = 0
-    next_shard: int = 0
+    next_shard: int = 1
     alarms: dict[str, Alarm] = field(default_factory=dict)
     put_off_until_ms: int = 0
     progress: dict[str, int] = field(default_factory=dict)
@@ -97,9 +97,7 @@ class MemoryBackend:
         if kept.epoch != batch.epoch:
             raise NotOwner(batch.space, batch.epoch, kept.epoch)
         if kept.flush_number >= batch.flush_number:
-            committed = Committed(
-                batch.flush_number, kept.index(), [], kept.next_shard, True, kept.alarm_at_ms()
-            )
+            committed = Committed(batch.flush_number, kept.index(), [], True, kept.alarm_at_ms())
         else:
             committed = self._apply(kept, batch)
         await asyncio.sleep(0)
@@ -189,9 +187,7 @@ class MemoryBackend:
         kept.progress.update(batch.progress)
         kept.progress = {gateway: n for gateway, n in kept.progress.items() if n >= 0}
         changed = [kept.info(shard) for shard in touched if shard in kept.shards]
-        return Committed(
-            batch.flush_number, changed, removed, kept.next_shard, batch.clear, kept.alarm_at_ms()
-        )
+        return Committed(batch.flush_number, changed, removed, batch.clear, kept.alarm_at_ms())
 
     def _merge(self, kept: _Space, left: int, right: int) -> None:
         a, b = kept.info(left), kept.info(right)

@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from os.path import commonprefix
 
-# In UTF-8 at most 252 bytes: an index entry has one byte for the length.
-PREFIX_CHARACTERS_MAX = 63
+# With it, the index entry of a space's only shard has the 64 bytes up to which a value may be in
+# the server's compact encoding; commit.lua has the same.
+PREFIX_BYTES_MAX = 55
 
 
 def shared_prefix(keys: Iterable[str], prefix: str | None = None) -> str:
     """Find what all `keys` begin with, and `prefix` too if there is one; the longest allowed."""
     for key in keys:
         if prefix is None:
-            prefix = key[:PREFIX_CHARACTERS_MAX]
+            prefix = key.encode()[:PREFIX_BYTES_MAX].decode(errors="ignore")
         elif not key.startswith(prefix):
             prefix = commonprefix([prefix, key])
     return prefix or ""

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from . import keys
 from .alarm_index import AlarmIndex
 from .alarms import Alarm
-from .backend import Batch, Claim, Committed, Home, ShardInfo
+from .backend import FIRST_SHARD, Batch, Claim, Committed, Home, ShardInfo
 from .errors import ClaimHeld, DecodeError, NotOwner
 from .limits import StorageLimits
 from .redis_commands import Argument, Reply
@@ -24,7 +24,7 @@ from .redis_connection import RedisClient
 T = TypeVar("T")
 
 # An index entry: count, bytes, length of the prefix; then the prefix and the first key.
-_ENTRY = struct.Struct(">IIB")
+_FIRST_ENTRY, _ENTRY = struct.Struct(">BHB"), struct.Struct(">IIB")
 _APPLIED_BEFORE, _NOT_OWNER = 1, 2  # answers of commit.lua
 
 
@@ -46,7 +46,7 @@ class RedisBackend:
         keys.check_space(space)
         takeover = "" if takeover_epoch is None else takeover_epoch
         granted, *answer = await self._claim(
-            [keys.metadata_key(space), keys.index_key(space)],
+            [keys.metadata_key(space)],
             [owner, address, takeover, self._limits.claim_bytes_max],
             repeat=True,
         )
@@ -64,7 +64,7 @@ class RedisBackend:
         if shown is not None and not self._connection.keeps_order:
             await shown
         answer = await self._commit(
-            [keys.metadata_key(batch.space), keys.index_key(batch.space)],
+            [keys.metadata_key(batch.space)],
             self._commit_arguments(batch),
             repeat=True,
         )
@@ -74,12 +74,11 @@ class RedisBackend:
             await shown  # it is answered already; a refusal would let the space oversleep
         if batch.alarm_changed:
             self._show_alarm(batch, only_earlier=False)
-        _, next_shard, alarm, entries, removed, whole = answer
+        _, alarm, entries, removed, whole = answer
         return Committed(
             flush_number=batch.flush_number,
-            shards=_shards(entries),
+            shards=[_shard(int(shard), packed) for shard, packed in _pairs(entries)],
             removed=removed,
-            next_shard=next_shard,
             whole_index=bool(whole),
             alarm_at_ms=int(alarm) if alarm else None,
         )
@@ -138,7 +137,7 @@ class RedisBackend:
         return _Replies(
             replies,
             lambda answers: {
-                shard: _values(answer, prefix)
+                shard: _values(shard, prefix, answer)
                 for (shard, prefix), answer in zip(shards, answers, strict=True)
             },
         )
@@ -151,7 +150,7 @@ class RedisBackend:
         return _Replies(
             replies,
             lambda answers: {
-                shard: [prefix + _text(name) for name in answer]
+                shard: [prefix + _text(name) for name in answer if name[:1] != keys.MARK]
                 for (shard, prefix), answer in zip(shards, answers, strict=True)
             },
         )
@@ -180,6 +179,8 @@ class RedisBackend:
             len(batch.merges),
             len(batch.writes),
             len(batch.alarms),
+            self._limits.own_fields_max,
+            self._limits.own_bytes_max,
         ]
         for progress in batch.progress.items():
             arguments += progress
@@ -218,51 +219,55 @@ class _Replies(Awaitable[T], Generic[T]):
 def _claim(
     space: str,
     owner: str,
-    metadata: list[bytes],
-    index: list[bytes],
+    epoch: int,
+    fields: list[bytes],
     shards: list[list[bytes]] | None = None,
 ) -> Claim:
-    fields = {name.decode(): value for name, value in _pairs(metadata)}
-    infos, values = _shards(index), None
+    metadata = {name: value for name, value in _pairs(fields) if name.startswith(keys.MARK)}
+    infos = [
+        _shard(int(name[1:]), packed) for name, packed in metadata.items() if name[1:].isdigit()
+    ]
+    values: dict[str, bytes] | None = None
     if shards is not None:
         values = {}
-        for info, answer in zip(infos, shards, strict=True):
-            values.update(_values(answer, info.prefix))
+        answers = iter(shards)
+        for info in infos:
+            answer = fields if info.shard == FIRST_SHARD else next(answers)
+            values.update(_values(info.shard, info.prefix, answer))
     return Claim(
         space=space,
         owner=owner,
-        epoch=int(fields[keys.EPOCH]),
-        flush_number=int(fields.get(keys.FLUSH_NUMBER, 0)),
-        progress={
-            name.removeprefix(keys.PROGRESS): int(value)
-            for name, value in fields.items()
-            if name.startswith(keys.PROGRESS)
-        },
-        alarms={
-            name.removeprefix(keys.ALARM): Alarm.unpacked(value)
-            for name, value in fields.items()
-            if name.startswith(keys.ALARM)
-        },
-        next_shard=int(fields.get(keys.NEXT_SHARD, 0)),
+        epoch=epoch,
+        flush_number=int(metadata.get(keys.FLUSH_NUMBER, 0)),
+        progress={name: int(value) for name, value in _named(metadata, keys.PROGRESS)},
+        alarms={name: Alarm.unpacked(value) for name, value in _named(metadata, keys.ALARM)},
+        next_shard=int(metadata.get(keys.NEXT_SHARD, FIRST_SHARD + 1)),
         shards=infos,
         values=values,
     )
 
 
-def _shards(entries: list[bytes]) -> list[ShardInfo]:
-    return [_shard(int(shard), packed) for shard, packed in _pairs(entries)]
+def _named(metadata: Mapping[bytes, bytes], prefix: bytes) -> Iterable[tuple[str, bytes]]:
+    for name, value in metadata.items():
+        if name.startswith(prefix):
+            yield name.removeprefix(prefix).decode(), value
 
 
 def _shard(shard: int, packed: bytes) -> ShardInfo:
-    key_count, size_bytes, cut = _ENTRY.unpack_from(packed)
-    first_at = _ENTRY.size + cut
-    prefix, first = _text(packed[_ENTRY.size : first_at]), _text(packed[first_at:])
+    entry = _FIRST_ENTRY if shard == FIRST_SHARD else _ENTRY
+    key_count, size_bytes, cut = entry.unpack_from(packed)
+    first_at = entry.size + cut
+    prefix, first = _text(packed[entry.size : first_at]), _text(packed[first_at:])
     return ShardInfo(shard, first, key_count, size_bytes, prefix)
 
 
-def _values(flat: list[bytes], prefix: str) -> dict[str, bytes]:
+def _values(shard: int, prefix: str, flat: list[bytes]) -> dict[str, bytes]:
+    """Put the keys of a shard together with their values, without metadata that is beside them."""
+    entries = _pairs(flat)
+    if shard == FIRST_SHARD:
+        entries = (entry for entry in entries if entry[0][:1] != keys.MARK)
     try:
-        return {prefix + name.decode(): data for name, data in _pairs(flat)}
+        return {prefix + name.decode(): data for name, data in entries}
     except UnicodeDecodeError:
         return {prefix + _text(name): data for name, data in _pairs(flat)}  # to name the field
 

@@ -1,41 +1,57 @@
 -- Apply one flush of a space, fenced by the epoch of its claim. Runs whole or not at all.
 --
--- KEYS  1 metadata   2 index          (see claim.lua for what they hold)
+-- KEYS  1 the space's own hash         (see claim.lua for what it holds, and where shards are)
 -- ARGV  1 epoch   2 flush number   3 fields a shard may have   4 bytes a shard may have
 --       5 '1' drops every shard first   6 first alarm: '' keeps it, '-' deletes it, else its ms
 --       7 how many progress pairs   8 how many merges   9 how many shards are written to
---       10 how many alarms
+--       10 how many alarms   11 fields and   12 bytes that shard 0 may have
 --       then progress: gateway, number (negative: forget it)
 --       then alarms: name, its ms and note ('': delete it)
 --       then merges: left shard, right shard
 --       then for each shard: shard, its prefix once all this is set, how many sets, how many
 --       deletes, the sets as field, value, the deletes as field (a field: the key without prefix)
 --
--- Applied:        {0, next shard, alarm or '', changed index entries, removed shards, whole}
--- Applied before: {1, next shard, alarm or '', the whole index, {}, 1}   the answer was lost
+-- Applied:        {0, alarm or '', changed index entries, removed shards, whole}
+-- Applied before: {1, alarm or '', the whole index, {}, 1}   the answer was lost
 -- Not the owner:  {2, epoch now}
 --
 -- `whole` is 1 if everything that is not in the entries is gone.
-local metadata, index = KEYS[1], KEYS[2]
-local shard_prefix = string.sub(metadata, 1, -2) .. 's:'
+local own = KEYS[1]
+local shard_prefix = string.sub(own, 1, -2) .. 's:'
 local fields_max, bytes_max = tonumber(ARGV[3]), tonumber(ARGV[4])
+local own_fields_max = math.min(tonumber(ARGV[11]), fields_max, 0xFF)  -- as its entry has room for
+local own_bytes_max = math.min(tonumber(ARGV[12]), bytes_max, 0xFFFF)
 local byte, sub, ceil = string.byte, string.sub, math.ceil
 
 -- The server's Lua cannot unpack more than some 8,000 values into one call.
 local CHUNK = 2000
 -- Pieces of a split are filled to this part, so that they do not split again at once.
 local FILL = 0.75
--- An index entry has one byte for the length of the prefix.
-local PREFIX_BYTES_MAX = 252
+-- An index entry that starts at the empty key is thus short enough for the compact encoding.
+local PREFIX_BYTES_MAX = 55
+-- By default, servers give up the compact encoding of a hash with longer fields or values.
+local COMPACT_BYTES_MAX = 64
 
-local known = redis.call('HMGET', metadata, 'e', 'f', 'n', 't')
+local function index_entries()
+    local fields, entries = redis.call('HGETALL', own), {}
+    for i = 1, #fields, 2 do
+        local shard = string.match(fields[i], '^\255(%d+)$')
+        if shard then
+            entries[#entries + 1] = shard
+            entries[#entries + 1] = fields[i + 1]
+        end
+    end
+    return entries
+end
+
+local known = redis.call('HMGET', own, '\255e', '\255f', '\255n', '\255t')
 if known[1] ~= ARGV[1] then
     return {2, tonumber(known[1] or 0)}
 end
-local next_shard = tonumber(known[3] or 0)
+local next_shard = tonumber(known[3] or 1)
 -- Not only the last flush: a copy that a dead connection held back may come after newer ones.
 if tonumber(known[2] or 0) >= tonumber(ARGV[2]) then
-    return {1, next_shard, known[4] or '', redis.call('HGETALL', index), {}, 1}
+    return {1, known[4] or '', index_entries(), {}, 1}
 end
 
 -- In a cluster the slot may be half moved: then some keys are on another node, and missing here.
@@ -46,7 +62,7 @@ local function all_here(shards)
         return false
     end
     for _, shard in ipairs(shards) do
-        local packed = redis.call('HGET', index, shard)
+        local packed = shard ~= '0' and redis.call('HGET', own, '\255' .. shard)
         if packed and struct.unpack('>I4', packed) > 0
                 and redis.call('EXISTS', shard_prefix .. shard) == 0 then
             return false
@@ -59,18 +75,22 @@ end
 
 local touched, order = {}, {}
 
+local function entry_format(shard)
+    return shard == '0' and '>BI2B' or '>I4I4B'
+end
+
 local function touch(shard)
     local entry = touched[shard]
     if entry then
         return entry
     end
-    local packed = redis.call('HGET', index, shard)
+    local packed = redis.call('HGET', own, '\255' .. shard)
     entry = {packed = packed, count = 0, bytes = 0, prefix = '', first = '', fresh = {}}
     if packed then
-        local prefix_bytes
-        entry.count, entry.bytes, prefix_bytes = struct.unpack('>I4I4B', packed)
-        entry.prefix = sub(packed, 10, 9 + prefix_bytes)
-        entry.first = sub(packed, 10 + prefix_bytes)
+        local prefix_bytes, at
+        entry.count, entry.bytes, prefix_bytes, at = struct.unpack(entry_format(shard), packed)
+        entry.prefix = sub(packed, at, at + prefix_bytes - 1)
+        entry.first = sub(packed, at + prefix_bytes)
     elseif tonumber(shard) >= next_shard then
         next_shard = tonumber(shard) + 1
     end
@@ -83,6 +103,30 @@ local function call_in_chunks(command, key, list)
     for from = 1, #list, CHUNK do
         redis.call(command, key, unpack(list, from, math.min(from + CHUNK - 1, #list)))
     end
+end
+
+-- Where the fields of a shard are.
+local function key_of(shard)
+    return shard == '0' and own or shard_prefix .. shard
+end
+
+-- Take all fields and values out of a shard.
+local function take(shard)
+    local fields = redis.call('HGETALL', key_of(shard))
+    if shard ~= '0' then
+        redis.call('UNLINK', key_of(shard))
+        return fields
+    end
+    local taken, names = {}, {}
+    for i = 1, #fields, 2 do
+        if byte(fields[i]) ~= 255 then
+            names[#names + 1] = fields[i]
+            taken[#taken + 1] = fields[i]
+            taken[#taken + 1] = fields[i + 1]
+        end
+    end
+    call_in_chunks('HDEL', own, names)
+    return taken
 end
 
 -- How far two keys are the same, cut where a character of UTF-8 begins and to what has room.
@@ -100,24 +144,33 @@ end
 
 -- Give the fields of a shard the names that go with another prefix: all its keys begin with it.
 local function set_prefix(shard, prefix)
-    local entry, key = touched[shard], shard_prefix .. shard
+    local entry = touched[shard]
     if entry.count > 0 and prefix ~= entry.prefix then
-        local fields = redis.call('HGETALL', key)
+        local fields = take(shard)
         for i = 1, #fields, 2 do
             fields[i] = sub(entry.prefix .. fields[i], #prefix + 1)
         end
-        redis.call('UNLINK', key)
-        call_in_chunks('HSET', key, fields)
+        call_in_chunks('HSET', key_of(shard), fields)
     end
     entry.prefix = prefix
+end
+
+-- Give shard 0, which grew, a hash of its own: then it is another shard.
+local function move_out()
+    local entry, shard = touched['0'], tostring(next_shard)
+    call_in_chunks('HSET', shard_prefix .. shard, take('0'))
+    touched['0'] = {packed = entry.packed, count = 0, bytes = 0, fresh = {}}  -- no first: removed
+    local made = touch(shard)
+    made.prefix, made.first, made.fresh = entry.prefix, entry.first, entry.fresh
+    return shard
 end
 
 -- 2. The writes.
 
 local function write(shard, prefix, sets_from, sets, deletes)
-    local entry, key = touch(shard), shard_prefix .. shard
+    local entry, key = touch(shard), key_of(shard)
     set_prefix(shard, prefix)
-    local count, bytes, fresh = entry.count, entry.bytes, entry.fresh
+    local count, bytes, fresh, longest = entry.count, entry.bytes, entry.fresh, 0
     local deletes_from = sets_from + 2 * sets
     for i = sets_from, deletes_from - 1, 2 do
         local old = redis.call('HSTRLEN', key, ARGV[i])  -- 0: not there, as no value is empty
@@ -127,6 +180,12 @@ local function write(shard, prefix, sets_from, sets, deletes)
             fresh[ARGV[i]] = true
         end
         bytes = bytes + #ARGV[i + 1] - old
+        longest = math.max(longest, #prefix + #ARGV[i], #ARGV[i + 1])
+    end
+    if shard == '0' and (count > own_fields_max or bytes > own_bytes_max
+            or longest > COMPACT_BYTES_MAX) then
+        shard = move_out()
+        entry, key = touched[shard], shard_prefix .. shard
     end
     for from = sets_from, deletes_from - 1, CHUNK do
         local to = math.min(from + CHUNK, deletes_from) - 1
@@ -158,8 +217,7 @@ local function merge(left, right)
         set_prefix(left, prefix)
         set_prefix(right, prefix)
     end
-    call_in_chunks('HSET', shard_prefix .. left, redis.call('HGETALL', shard_prefix .. right))
-    redis.call('UNLINK', shard_prefix .. right)
+    call_in_chunks('HSET', key_of(left), take(right))
     into.count, into.bytes = into.count + from.count, into.bytes + from.bytes
     from.count, from.bytes, from.first = 0, 0, nil
 end
@@ -267,6 +325,7 @@ local function move(keys, piece, source, target, cut)
     return bytes
 end
 
+-- Not of shard 0: it moved out before it was so large.
 local function split(shard)
     local entry, source = touched[shard], shard_prefix .. shard
     local keys, sizes = redis.call('HKEYS', source), nil
@@ -317,7 +376,7 @@ end
 
 -- 5. All of it, in order.
 
-local progress_from = 11
+local progress_from = 13
 local alarms_from = progress_from + 2 * tonumber(ARGV[7])
 local merges_from = alarms_from + 2 * tonumber(ARGV[10])
 local writes_from = merges_from + 2 * tonumber(ARGV[8])
@@ -325,7 +384,11 @@ local clear = ARGV[5] == '1'
 
 local concerned = {}
 if clear then
-    concerned = redis.call('HKEYS', index)
+    for i, part in ipairs(index_entries()) do
+        if i % 2 == 1 then
+            concerned[#concerned + 1] = part
+        end
+    end
 else
     for i = merges_from, writes_from - 1 do
         concerned[#concerned + 1] = ARGV[i]
@@ -341,14 +404,14 @@ if not all_here(concerned) then
 end
 
 if clear then
-    local shards = concerned
-    for i, shard in ipairs(shards) do
-        shards[i] = shard_prefix .. shard
+    take('0')
+    local entries = {}
+    for i, shard in ipairs(concerned) do
+        entries[i] = '\255' .. shard
+        -- One by one: where a slot moves to, several keys, one of them missing, are refused.
+        redis.call('UNLINK', shard_prefix .. shard)
     end
-    for from = 1, #shards, CHUNK do
-        redis.call('UNLINK', unpack(shards, from, math.min(from + CHUNK - 1, #shards)))
-    end
-    redis.call('DEL', index)
+    call_in_chunks('HDEL', own, entries)
 end
 
 local at = writes_from
@@ -372,51 +435,49 @@ for _, shard in ipairs(order) do
     local entry = touched[shard]
     if entry.first == nil or (entry.count == 0 and entry.first ~= '') then
         if entry.packed then  -- one that this flush made and split is unknown to the owner
-            redis.call('HDEL', index, shard)
+            redis.call('HDEL', own, '\255' .. shard)
             removed[#removed + 1] = tonumber(shard)
         end
     else
-        local packed = struct.pack('>I4I4B', entry.count, entry.bytes, #entry.prefix)
+        local packed = struct.pack(entry_format(shard), entry.count, entry.bytes, #entry.prefix)
             .. entry.prefix .. entry.first
         if packed ~= entry.packed then
-            redis.call('HSET', index, shard, packed)
+            redis.call('HSET', own, '\255' .. shard, packed)
             changed[#changed + 1] = shard
             changed[#changed + 1] = packed
         end
     end
 end
 
-local set, forget = {'f', ARGV[2]}, {}
-if next_shard ~= tonumber(known[3] or 0) then
-    set[3], set[4] = 'n', next_shard
+local set, forget = {'\255f', ARGV[2]}, {}
+if next_shard ~= tonumber(known[3] or 1) then
+    set[3], set[4] = '\255n', next_shard
 end
 local alarm = known[4] or ''
 if ARGV[6] == '-' then
     alarm = ''
-    forget[1] = 't'
+    forget[1] = '\255t'
 elseif ARGV[6] ~= '' then
     alarm = ARGV[6]
-    set[#set + 1] = 't'
+    set[#set + 1] = '\255t'
     set[#set + 1] = alarm
 end
 for i = alarms_from, merges_from - 1, 2 do
     if ARGV[i + 1] == '' then
-        forget[#forget + 1] = 't:' .. ARGV[i]
+        forget[#forget + 1] = '\255t:' .. ARGV[i]
     else
-        set[#set + 1] = 't:' .. ARGV[i]
+        set[#set + 1] = '\255t:' .. ARGV[i]
         set[#set + 1] = ARGV[i + 1]
     end
 end
 for i = progress_from, alarms_from - 1, 2 do
     if sub(ARGV[i + 1], 1, 1) == '-' then
-        forget[#forget + 1] = 'p:' .. ARGV[i]
+        forget[#forget + 1] = '\255p:' .. ARGV[i]
     else
-        set[#set + 1] = 'p:' .. ARGV[i]
+        set[#set + 1] = '\255p:' .. ARGV[i]
         set[#set + 1] = ARGV[i + 1]
     end
 end
-call_in_chunks('HSET', metadata, set)
-if #forget > 0 then
-    call_in_chunks('HDEL', metadata, forget)
-end
-return {0, next_shard, alarm, changed, removed, clear and 1 or 0}
+call_in_chunks('HSET', own, set)
+call_in_chunks('HDEL', own, forget)
+return {0, alarm, changed, removed, clear and 1 or 0}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parlour.storage.prefix import PREFIX_CHARACTERS_MAX, shared_prefix
+from parlour.storage.prefix import PREFIX_BYTES_MAX, shared_prefix
 
 
 def test_keys_share_what_they_all_begin_with() -> None:
@@ -27,7 +27,6 @@ def test_characters_are_not_cut() -> None:
 
 
 def test_a_prefix_has_a_limit() -> None:
-    """Its bytes fit the one that tells its length, whatever its characters are."""
-    prefix = shared_prefix(["😀" * 500])
-    assert len(prefix) == PREFIX_CHARACTERS_MAX
-    assert len(prefix.encode()) < 256
+    """In bytes, and a character that would be cut there is left out."""
+    assert shared_prefix(["a" * 500]) == "a" * PREFIX_BYTES_MAX
+    assert shared_prefix(["😀" * 500]) == "😀" * (PREFIX_BYTES_MAX // 4)
