@@ -54,6 +54,15 @@ if tonumber(known[2] or 0) >= tonumber(ARGV[2]) then
     return {1, known[4] or '', index_entries(), {}, 1}
 end
 
+local packed_entries = {}  -- shard -> its index entry, or false
+
+local function packed_entry(shard)
+    if packed_entries[shard] == nil then
+        packed_entries[shard] = redis.call('HGET', own, '\255' .. shard)
+    end
+    return packed_entries[shard]
+end
+
 -- In a cluster the slot may be half moved: then some keys are on another node, and missing here.
 -- Nothing has been written yet, so the flush can be asked for again as a whole.
 local function all_here(shards)
@@ -62,7 +71,7 @@ local function all_here(shards)
         return false
     end
     for _, shard in ipairs(shards) do
-        local packed = shard ~= '0' and redis.call('HGET', own, '\255' .. shard)
+        local packed = shard ~= '0' and packed_entry(shard)
         if packed and struct.unpack('>I4', packed) > 0
                 and redis.call('EXISTS', shard_prefix .. shard) == 0 then
             return false
@@ -84,7 +93,7 @@ local function touch(shard)
     if entry then
         return entry
     end
-    local packed = redis.call('HGET', own, '\255' .. shard)
+    local packed = packed_entry(shard)
     entry = {packed = packed, count = 0, bytes = 0, prefix = '', first = '', fresh = {}}
     if packed then
         local prefix_bytes, at
@@ -412,6 +421,7 @@ if clear then
         redis.call('UNLINK', shard_prefix .. shard)
     end
     call_in_chunks('HDEL', own, entries)
+    packed_entries = {}
 end
 
 local at = writes_from
