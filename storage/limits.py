@@ -10,7 +10,7 @@ or 11 bytes; each byte that they do not share is one more for each of them: with
 of 100 takes 27. What a write costs with other bounds was measured on a machine too busy to tell 32
 from 400 fields. A fresh half of a split has 128 keys, so that a list of 100 reads two shards; a
 shard stays below the 512 fields at which servers give up the compact encoding; and a million keys
-need an index of some 6,200 entries, which a claim reads in 12 ms.
+need an index of some 6,200 entries, which a claim reads in some 20 ms.
 
 Why 64 fields and 4 KiB in a space's own hash: above that a Redis key less hardly matters (it was
 two fifths of what 10 keys took, a twentieth of 100), and every flush looks for the metadata among

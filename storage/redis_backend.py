@@ -223,10 +223,15 @@ def _claim(
     fields: list[bytes],
     shards: list[list[bytes]] | None = None,
 ) -> Claim:
-    metadata = {name: value for name, value in _pairs(fields) if name.startswith(keys.MARK)}
-    infos = [
-        _shard(int(name[1:]), packed) for name, packed in metadata.items() if name[1:].isdigit()
-    ]
+    metadata: dict[bytes, bytes] = {}
+    infos: list[ShardInfo] = []
+    for name, value in _pairs(fields):
+        if name[:1] == keys.MARK:
+            number = name[1:]
+            if number.isdigit():
+                infos.append(_shard(int(number), value))
+            else:
+                metadata[name] = value
     values: dict[str, bytes] | None = None
     if shards is not None:
         values = {}
@@ -256,9 +261,10 @@ def _named(metadata: Mapping[bytes, bytes], prefix: bytes) -> Iterable[tuple[str
 def _shard(shard: int, packed: bytes) -> ShardInfo:
     entry = _FIRST_ENTRY if shard == FIRST_SHARD else _ENTRY
     key_count, size_bytes, cut = entry.unpack_from(packed)
-    first_at = entry.size + cut
-    prefix, first = _text(packed[entry.size : first_at]), _text(packed[first_at:])
-    return ShardInfo(shard, first, key_count, size_bytes, prefix)
+    names = _text(packed[entry.size :])
+    if not names.isascii():
+        cut = len(_text(packed[entry.size : entry.size + cut]))
+    return ShardInfo(shard, names[cut:], key_count, size_bytes, names[:cut])
 
 
 def _values(shard: int, prefix: str, flat: list[bytes]) -> dict[str, bytes]:

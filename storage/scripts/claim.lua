@@ -46,6 +46,9 @@ for i = 1, #fields, 2 do
         local format = shard == '0' and '>BI2' or '>I4I4'
         entries[#entries + 1] = {shard, struct.unpack(format, fields[i + 1])}
         bytes = bytes + entries[#entries][3]
+        if #entries > SHARDS_MAX then
+            break
+        end
     end
 end
 local shards
