@@ -31,6 +31,9 @@ class Kind(enum.IntEnum):
     """What a frame says. The comment names the sender and the payload."""
 
     HELLO = 1  # whoever connects, first on every link: messages.Hello
+    CHALLENGE = 2  # between nodes, before everything else: see link_handshake.py
+    PROOF = 3  # as above
+    WELCOME = 4  # as above
 
     ATTACH = 10  # gateway: be this room, or let me in: messages.Attach
     CONNECT = 12  # gateway, event: messages.ConnectionRecord; then events of that connection
@@ -56,7 +59,7 @@ class Kind(enum.IntEnum):
     TRYING = 34  # room actor: `sequence`, which may have killed a process, is handled now
     RESPONSE = 31  # room actor: head and body, see pack_parts
 
-    WAKE = 40  # gateway to manager: where is this room, wake it if need be: messages.RoomKey
+    WAKE = 40  # gateway to manager: where is this room, wake it if need be: messages.Wake
     PLACED = 41  # manager to gateway: messages.Placed
     REPORT = 42  # room actor to manager: messages.Report
     HIBERNATE = 43  # manager to room actor: messages.Leave
@@ -130,9 +133,10 @@ class FrameReader:
     Raises `FrameError` for a length that no frame can have; the stream is lost then.
     """
 
-    __slots__ = ("_chunks", "_held_bytes", "_needed_bytes", "_on_frame")
+    __slots__ = ("_chunks", "_held_bytes", "_needed_bytes", "_on_frame", "frame_bytes_max")
 
-    def __init__(self, on_frame: FrameHandler) -> None:
+    def __init__(self, on_frame: FrameHandler, frame_bytes_max: int = FRAME_BYTES_MAX) -> None:
+        self.frame_bytes_max = frame_bytes_max
         self._on_frame = on_frame
         self._chunks: list[bytes] = []  # of a frame that has not arrived whole
         self._held_bytes = 0
@@ -152,9 +156,9 @@ class FrameReader:
         unpack, on_frame = _HEAD.unpack_from, self._on_frame
         while size - position >= _HEAD_BYTES:
             length, kind, channel, number, sequence = unpack(data, position)
-            if not _HEAD_BYTES - _LENGTH_BYTES <= length <= FRAME_BYTES_MAX:
+            if not _HEAD_BYTES - _LENGTH_BYTES <= length <= self.frame_bytes_max:
                 raise FrameError(
-                    f"a frame of {length} bytes was announced, the most is {FRAME_BYTES_MAX}; "
+                    f"a frame of {length} bytes was announced, the most is {self.frame_bytes_max}; "
                     "the two ends of the link do not speak the same protocol"
                 )
             end = position + _LENGTH_BYTES + length

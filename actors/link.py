@@ -2,23 +2,33 @@
 
 What is written during one turn leaves in one write. Frames arrive in order or not at all: when
 a link is lost, both ends know and neither guesses what the other had read. On one node a link is
-a Unix socket in a folder that only the owner can enter.
+a Unix socket in a folder that only the owner can enter; between nodes it is a TCP connection whose
+ends have proved to each other that they know the cluster's secret (`network.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Callable, Iterable
 from typing import cast
 
-from .frames import FrameError, FrameReader, Kind, pack
+from .frames import FRAME_BYTES_MAX, FrameError, FrameReader, Kind, pack
+from .link_handshake import FRAME_BYTES_MAX as UNTRUSTED_BYTES_MAX
+from .link_handshake import Handshake, NotTrusted
 from .messages import Hello, decode, encode
+from .network import Address, Network, notice_dead_peer
 
 log = logging.getLogger(__name__)
 
 WRITE_BUFFER_BYTES_MAX = 4 * 1024 * 1024  # above it `paused` is set until the peer has read
 CONNECT_TIMEOUT_S = 5.0
+# To another node, which may have been cut off a moment ago; whoever asks tries again.
+CONNECT_BETWEEN_NODES_TIMEOUT_S = 1.0
+HANDSHAKE_TIMEOUT_S = 5.0  # for a peer that has come to prove itself
+
+_VANISHED = (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 OnFrame = Callable[["Link", int, int, int, int, bytes], None]
 OnLost = Callable[["Link"], None]
@@ -34,21 +44,27 @@ class Link(asyncio.Protocol):
         *,
         on_hello: Callable[[Link, Hello], None] | None = None,
         may_leave: Callable[[], bool] | None = None,
+        handshake: Handshake | None = None,
     ) -> None:
         self.peer: Hello | None = None
         self.lost = False
+        self.vanished = False  # lost because the other node does not answer any more
         self.paused = False
         self._on_frame = on_frame
         self._on_lost = on_lost
         self._on_hello = on_hello
         # Asked before anything leaves: a process past its lease must stay silent.
         self._may_leave = may_leave
-        self._reader = FrameReader(self._frame)
+        self._handshake = handshake  # until the peer is trusted
+        self._reader = FrameReader(
+            self._frame, FRAME_BYTES_MAX if handshake is None else UNTRUSTED_BYTES_MAX
+        )
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self._outgoing: list[bytes] = []
         self._drained: asyncio.Future[None] | None = None
         self._ending = False  # the last word is said
+        self._trust: asyncio.Future[None] | None = None
 
     def __repr__(self) -> str:
         peer = f"{self.peer.role} {self.peer.id}" if self.peer else "not introduced"
@@ -110,6 +126,12 @@ class Link(asyncio.Protocol):
         # uvloop's transports have the methods, not the base class.
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES_MAX)
+        if self._handshake is not None:
+            notice_dead_peer(transport)
+            first = self._handshake.begin()
+            if first is not None:
+                self._transport.write(first)
+                self._loop.call_later(HANDSHAKE_TIMEOUT_S, self._end_if_not_trusted)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -118,7 +140,42 @@ class Link(asyncio.Protocol):
             log.error("closing %r: %s", self, error)
             self.abort()
 
+    async def trusted(self) -> None:
+        """Wait until both ends have proved themselves.
+
+        Raises:
+            ConnectionError: If the link ends instead.
+        """
+        if self._handshake is None:
+            return
+        if self.lost:
+            raise ConnectionError("the peer ended the link unproved")
+        self._trust = self._loop.create_future()
+        await self._trust
+
+    def _shake_hands(self, handshake: Handshake, kind: int, payload: bytes) -> None:
+        try:
+            answer = handshake.answer(kind, payload)
+        except NotTrusted as error:
+            log.warning("closing a link to a peer that is not trusted: %s", error)
+            self.abort()
+            return
+        if answer is not None and self._transport is not None:
+            self._transport.write(answer)
+        if handshake.done:
+            self._handshake = None
+            self._reader.frame_bytes_max = FRAME_BYTES_MAX
+            if self._trust is not None and not self._trust.done():
+                self._trust.set_result(None)
+
+    def _end_if_not_trusted(self) -> None:
+        if self._handshake is not None:
+            self.abort()
+
     def _frame(self, kind: int, channel: int, number: int, sequence: int, payload: bytes) -> None:
+        if self._handshake is not None:
+            self._shake_hands(self._handshake, kind, payload)
+            return
         if kind == Kind.HELLO:
             self.peer = decode(payload, Hello)
             if self._on_hello is not None:
@@ -135,8 +192,12 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
+        self.vanished = isinstance(exc, OSError) and exc.errno in _VANISHED
         self._wake_writers()
-        self._on_lost(self)
+        if self._handshake is None:
+            self._on_lost(self)
+        elif self._trust is not None and not self._trust.done():
+            self._trust.set_exception(ConnectionError("the peer ended the link unproved"))
 
     def _wake_writers(self) -> None:
         if self._drained is not None:
@@ -151,18 +212,48 @@ async def connect(
     on_lost: OnLost,
     *,
     may_leave: Callable[[], bool] | None = None,
+    network: Network | None = None,
 ) -> Link:
-    """Open a link to the Unix socket at `address` and introduce oneself.
+    """Open a link to whoever listens at `address` and introduce oneself.
+
+    Over the Unix socket that it names; over TCP if that is on another node of `network`.
 
     Raises:
-        OSError: If nobody listens there, or nobody answers within `CONNECT_TIMEOUT_S`.
+        OSError: If nobody listens there or is not trusted, or nobody answers within
+            `CONNECT_TIMEOUT_S` (on another node `CONNECT_BETWEEN_NODES_TIMEOUT_S`).
     """
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(CONNECT_TIMEOUT_S):
-        _, link = await loop.create_unix_connection(
-            lambda: Link(on_frame, on_lost, may_leave=may_leave), address
-        )
+    where = Address.parse(address)
+    if network is None or network.is_here(where):
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            _, link = await loop.create_unix_connection(
+                lambda: Link(on_frame, on_lost, may_leave=may_leave), where.path
+            )
+    else:
+        link = await _connect_to_node(where, network, on_frame, on_lost, may_leave)
     link.write(pack(Kind.HELLO, payload=encode(hello)))
+    return link
+
+
+async def _connect_to_node(
+    where: Address,
+    network: Network,
+    on_frame: OnFrame,
+    on_lost: OnLost,
+    may_leave: Callable[[], bool] | None,
+) -> Link:
+    loop = asyncio.get_running_loop()
+    handshake = Handshake(network.secret, accepts=False)
+    link = Link(on_frame, on_lost, may_leave=may_leave, handshake=handshake)
+    try:
+        async with asyncio.timeout(CONNECT_BETWEEN_NODES_TIMEOUT_S):
+            await loop.create_connection(
+                lambda: link, where.host, where.port, ssl=network.opening_tls()
+            )
+            await link.trusted()
+    except BaseException:
+        link.abort()
+        raise
     return link
 
 
@@ -179,3 +270,22 @@ async def listen(
     return await loop.create_unix_server(
         lambda: Link(on_frame, on_lost, on_hello=on_hello, may_leave=may_leave), address
     )
+
+
+async def listen_to_nodes(
+    network: Network,
+    on_frame: OnFrame,
+    on_lost: OnLost,
+    *,
+    on_hello: Callable[[Link, Hello], None] | None = None,
+    may_leave: Callable[[], bool] | None = None,
+) -> tuple[asyncio.AbstractServer, int]:
+    """Accept links of other nodes on a free port of this node's address; returns that port, too."""
+
+    def make() -> Link:
+        handshake = Handshake(network.secret, accepts=True)
+        return Link(on_frame, on_lost, on_hello=on_hello, may_leave=may_leave, handshake=handshake)
+
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(make, network.host, 0, ssl=network.accepting_tls())
+    return server, server.sockets[0].getsockname()[1]

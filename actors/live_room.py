@@ -58,6 +58,7 @@ class LiveRoom:
         self.key = key
         self.state = State.ABSENT
         self.last_event_s = self.started_s = around.clock()
+        self.start_failed = False  # on_start raised
         self.attachments = Attachments(self)
         self.storage: Storage
         self.output: OutputGate
@@ -202,9 +203,10 @@ class LiveRoom:
                 await call_hook(self._room.on_start)
         except (Exception, *EXITS):
             log.exception("party %s, room %s: on_start raised", self.key.party, self.key.quoted_id)
+            self.start_failed = True
             self.output.shut()
             self.storage.abandon()
-            await self._around.backend.release(self.key.space, epoch=claim.epoch)
+            await self._around.backend.release(self.key.space, owner=claim.owner, epoch=claim.epoch)
             self._refuse(Refused("start failed", "the room's on_start raised"))
             return None
         self._step(Step.STARTED)
@@ -310,7 +312,9 @@ class LiveRoom:
             log.exception("party %s, room %s: on_stop raised", self.key.party, self.key.quoted_id)
         await self.storage.close()
         self.attachments.tell_done()
-        await self._around.backend.release(self.key.space, epoch=self._epoch)
+        await self._around.backend.release(
+            self.key.space, owner=self._around.owner, epoch=self._epoch
+        )
         self._step(Step.LEFT)
         self.attachments.tell_gone(b"")
 
@@ -328,7 +332,9 @@ class LiveRoom:
             # This process may live on, and its lease with it: nobody could take the room over.
             try:
                 async with asyncio.timeout(RELEASE_TIMEOUT_S):
-                    await self._around.backend.release(self.key.space, epoch=self._epoch)
+                    await self._around.backend.release(
+                        self.key.space, owner=self._around.owner, epoch=self._epoch
+                    )
             except (StorageError, TimeoutError) as error:
                 log.warning("the claim of room %s is left to its lease: %r", self.key, error)
         self._step(Step.CLEARED)

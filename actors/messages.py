@@ -64,12 +64,13 @@ class Attach(msgspec.Struct):
     key: RoomKey
     connections: list[ConnectionRecord] = []
     careful_until: int = 0  # events up to this one are handled one by one: one of them may kill
+    only_live: bool = False  # be refused ("absent") rather than have the room wake here
 
 
 class Refused(msgspec.Struct):
     """Why a room is not served here."""
 
-    reason: str  # one of runtime's: "held", "start failed", "full", "unknown party"
+    reason: str  # "held", "absent", "storage", "start failed", "unknown party"
     message: str
     address: str = ""  # with "held": where the room is
 
@@ -112,11 +113,22 @@ class ResponseHead(msgspec.Struct):
     headers: list[tuple[str, str]]
 
 
+class Wake(msgspec.Struct):
+    """A gateway's question: where is this room? It is woken if need be."""
+
+    key: RoomKey
+    only_here: bool = False  # do not send the gateway to another manager
+
+
 class Placed(msgspec.Struct):
-    """The manager's answer to WAKE: the room actor to attach to, or why there is none."""
+    """The manager's answer to WAKE: the room actor to attach to, or why there is none.
+
+    With `elsewhere` it is another manager that should be asked: this node is short of something.
+    """
 
     address: str = ""
     error: str = ""
+    elsewhere: str = ""
 
 
 class RoomReport(msgspec.Struct):
@@ -135,6 +147,7 @@ class Report(msgspec.Struct):
     rooms: list[RoomReport]
     memory_bytes: int
     owner: str  # the name of its lease
+    failed: list[RoomKey] = []  # whose on_start has raised since the last report
 
 
 class Leave(msgspec.Struct):

@@ -16,7 +16,7 @@ from .options import InvalidOption, options_of
 from .room import Room
 
 MAIN = "main"
-_NAME = re.compile(r"[a-z0-9_-]+")
+PARTY_NAME = re.compile(r"[a-z0-9_-]+")
 
 
 class PartyError(Exception):
@@ -47,6 +47,23 @@ def parties_of(module: ModuleType) -> dict[str, type[Room]]:
         raise PartyError("it has no room class; define one, as in `class Chat(parlour.Room): ...`")
     if len(parties) == 1:
         parties.setdefault(MAIN, next(iter(parties.values())))
+    return checked_parties(parties)
+
+
+def checked_parties(classes: Mapping[str, object]) -> dict[str, type[Room]]:
+    """Room classes by party, once it is known that they can be deployed under these names.
+
+    Raises:
+        PartyError: If one is no room class, a URL cannot carry its name, or an option is wrong.
+    """
+    parties: dict[str, type[Room]] = {}
+    for party, room_class in classes.items():
+        if not inspect.isclass(room_class) or not issubclass(room_class, Room):
+            raise PartyError(
+                f"party {party!r} is {room_class!r}; it must be a class, as in "
+                "`class Chat(parlour.Room): ...`"
+            )
+        parties[party] = room_class
     check_names(parties)
     for room_class in parties.values():
         try:
@@ -63,7 +80,7 @@ def check_names(parties: Mapping[str, type[Room]]) -> None:
         PartyError: Naming the party.
     """
     for name in parties:
-        if not _NAME.fullmatch(name):
+        if not PARTY_NAME.fullmatch(name):
             raise PartyError(
                 f"party {name!r} cannot stand in a URL; "
                 "use lower-case letters, digits, `_` and `-` in the name of its class"

@@ -1,8 +1,8 @@
 """The room actor: the process that runs rooms.
 
-It listens for gateways on a Unix socket of its own, is told by the hibernation manager when a
-room has to leave, and tells the manager in turn what its rooms do. It knows nothing of Ray: the
-Ray actor around it (`ray_actor.py`) only starts and stops it.
+It listens for gateways on a Unix socket of its own, and over TCP for those of other nodes, is told
+by the hibernation manager when a room has to leave, and tells the manager in turn what its rooms
+do. It knows nothing of Ray: the Ray actor around it (`ray_actor.py`) only starts and stops it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from redis.exceptions import RedisError
 
@@ -21,10 +21,11 @@ from ..storage.opening import open_backend
 from . import messages
 from .frames import GONE_LOST, Kind, pack
 from .lease import RENEWAL_S, Lease
-from .link import Link, connect, listen
+from .link import Link, connect, listen, listen_to_nodes
 from .live_room import LiveRoom, Surroundings
 from .mailbox import MailboxFull
 from .messages import Attach, Hello, Leave, Refused, Report, RoomKey, RoomReport
+from .network import Address, Network
 from .options import RoomOptions, options_of
 from .room import Room
 
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 REPORT_INTERVAL_S = 0.25
 MANAGER_PATIENCE_S = 20.0  # for a manager that died to be back
 MANAGER_RETRY_S = 0.2
+FAILED_REPORTED_MAX = 1000  # rooms that could not start, in one report
 CLEARING_TIMEOUT_S = 10.0  # for rooms to be gone after the lease was lost
 LEAVE_TIMEOUT_S = 5.0  # for all rooms to leave in good order when the process has to end
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -45,8 +47,9 @@ class RoomActorSettings:
     id: str
     folder: str  # of the sockets, which only the owner may enter
     manager_address: str
-    redis_url: str
+    redis_url: str = field(repr=False)
     version: int
+    network: Network | None = None  # None: no other node is there
 
 
 class RoomActor:
@@ -54,7 +57,7 @@ class RoomActor:
 
     def __init__(self, settings: RoomActorSettings, parties: Mapping[str, type[Room]]) -> None:
         self.settings = settings
-        self.address = os.path.join(settings.folder, f"room-{settings.id}.sock")
+        self.address = os.path.join(settings.folder, f"room-{settings.id}.sock")  # until `start`
         self.ended = asyncio.Event()
         self._parties: dict[str, tuple[type[Room], RoomOptions]] = {
             party: (room_class, options_of(room_class)) for party, room_class in parties.items()
@@ -66,10 +69,11 @@ class RoomActor:
         self._backend: Backend
         self._around: Surroundings
         self._manager: Link | None = None
-        self._server: asyncio.AbstractServer | None = None
+        self._servers: list[asyncio.AbstractServer] = []
         self._reporter: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._report_due = False
+        self._failed: list[RoomKey] = []  # rooms, to be reported
         self._stopping = False
         self._lease_is_lost = False
 
@@ -86,6 +90,7 @@ class RoomActor:
         settings = self.settings
         loop = asyncio.get_running_loop()
         self._backend = await open_backend(settings.redis_url)
+        await self._listen()
 
         def on_lost() -> None:
             loop.call_soon_threadsafe(self._lease_lost)
@@ -95,11 +100,18 @@ class RoomActor:
         self._around = Surroundings(
             self._backend, settings.id, self.address, time.monotonic, self._room_absent
         )
-        self._server = await listen(
-            self.address, self._on_frame, self._on_link_lost, may_leave=self._may_leave
-        )
         await self._meet_manager()
         self._reporter = loop.create_task(self._keep_reporting())
+
+    async def _listen(self) -> None:
+        # Before the lease is there, as it tells the address; who does not know that cannot come.
+        path, network = self.address, self.settings.network
+        calls = (self._on_frame, self._on_link_lost)
+        self._servers.append(await listen(path, *calls, may_leave=self._may_leave))
+        if network is not None:
+            server, port = await listen_to_nodes(network, *calls, may_leave=self._may_leave)
+            self._servers.append(server)
+            self.address = str(Address(path, network.host, port))
 
     async def stop(self, reason: str) -> None:
         """Let every room leave in good order, then close everything.
@@ -118,8 +130,8 @@ class RoomActor:
             )
         if self._reporter is not None:
             self._reporter.cancel()
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for link in list(self._links):
             link.close()
         await asyncio.to_thread(self._lease.stop)
@@ -148,6 +160,9 @@ class RoomActor:
     def _attach(self, link: Link, channel: int, attach: Attach) -> None:
         room = self._rooms.get(attach.key)
         if room is None:
+            if attach.only_live:
+                self._refuse(link, channel, Refused("absent", "the room is not live here"))
+                return
             if self._lease_is_lost:
                 refused = Refused("held", "this room actor has lost its lease")
                 link.farewell([pack(Kind.REFUSED, channel, payload=messages.encode(refused))])
@@ -180,6 +195,8 @@ class RoomActor:
 
     def _room_absent(self, room: LiveRoom) -> None:
         self._rooms.pop(room.key, None)
+        if room.start_failed and len(self._failed) < FAILED_REPORTED_MAX:
+            self._failed.append(room.key)
         for attachment in room.attachments:
             self._channels.pop((attachment.link, attachment.channel), None)
         if not self._report_due:
@@ -296,8 +313,9 @@ class RoomActor:
             )
             for room in self._rooms.values()
         ]
-        report = Report(rooms, resident_bytes(), self._lease.owner)
+        report = Report(rooms, resident_bytes(), self._lease.owner, self._failed)
         self._manager.write(pack(Kind.REPORT, payload=messages.encode(report)))
+        self._failed.clear()
 
 
 def resident_bytes() -> int:

@@ -33,7 +33,7 @@ SCHEDULES_MAX = 1000  # named ones of one room
 NAME_BYTES_MAX = 256
 CRON_CHARACTERS_MAX = 256
 
-_NAMED = "named:"
+NAMED = "named:"  # before the names of schedules, where storage keeps them
 
 Changes = Mapping[str, Alarm | None]
 
@@ -110,7 +110,7 @@ class Run:
     def info(self) -> AlarmInfo:
         """What `on_alarm` is told."""
         entry = self.entry
-        name = self.kept_as.removeprefix(_NAMED)
+        name = self.kept_as.removeprefix(NAMED)
         return AlarmInfo(name, moment(entry.scheduled_ms), entry.retries)
 
 
@@ -172,7 +172,7 @@ def kept_as(name: str) -> str:
             f"its name has {size_bytes} UTF-8 bytes, it must have 1 to {NAME_BYTES_MAX}; "
             "the unnamed alarm is set by storage.set_alarm",
         )
-    return _NAMED + name
+    return NAMED + name
 
 
 def check_room(name: str, alarms: Mapping[str, Alarm]) -> None:
@@ -181,8 +181,8 @@ def check_room(name: str, alarms: Mapping[str, Alarm]) -> None:
     Raises:
         InvalidSchedule: If `name` would be that one.
     """
-    count = sum(kept.startswith(_NAMED) for kept in alarms)
-    if count >= SCHEDULES_MAX and _NAMED + name not in alarms:
+    count = sum(kept.startswith(NAMED) for kept in alarms)
+    if count >= SCHEDULES_MAX and NAMED + name not in alarms:
         raise InvalidSchedule(
             name, f"the room has {count} schedules, the most is {SCHEDULES_MAX}; unschedule others"
         )
@@ -192,9 +192,9 @@ def schedules(alarms: Mapping[str, Alarm]) -> dict[str, Schedule]:
     """The named schedules, the next one first; those that are being run are not among them."""
     found = []
     for kept, alarm in alarms.items():
-        if kept.startswith(_NAMED):
+        if kept.startswith(NAMED):
             cron = Entry.of(alarm).cron or None
-            found.append(Schedule(kept.removeprefix(_NAMED), moment(alarm.due_ms), cron))
+            found.append(Schedule(kept.removeprefix(NAMED), moment(alarm.due_ms), cron))
     return {one.name: one for one in sorted(found, key=lambda one: (one.next_at, one.name))}
 
 

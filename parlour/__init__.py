@@ -1,5 +1,6 @@
 """What an application imports from Parlour."""
 
 from .actors import AlarmInfo, Connection, Request, Response, Room, Schedule
+from .deploying import deploy
 
-__all__ = ["AlarmInfo", "Connection", "Request", "Response", "Room", "Schedule"]
+__all__ = ["AlarmInfo", "Connection", "Request", "Response", "Room", "Schedule", "deploy"]

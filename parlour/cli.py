@@ -1,19 +1,16 @@
-"""The command line: `parlour dev FILE`."""
+"""The command line: `parlour dev FILE`; the other commands are in files of their own."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
-DATA_FOLDER = ".parlour"
-
-
-class Refusal(click.ClickException):
-    """What cannot be done, in one sentence; exit status 1."""
-
-    exit_code = 1
+from . import cli_cluster
+from .cli_rooms import room, rooms
+from .cli_server import DATA_FOLDER
+from .cli_storage import storage
+from .refusal import refusals
 
 
 @click.group()
@@ -56,6 +53,7 @@ def main() -> None:
     type=click.IntRange(0, 100),
     help="Started processes that wait for a room.",
 )
+@refusals
 def dev(
     file: Path,
     host: str,
@@ -66,23 +64,19 @@ def dev(
     standbys: int,
 ) -> None:
     """Run the room classes of FILE on this machine, and reload them when they change."""
-    # Ray would hold back lines that look alike, and so tear tracebacks apart. Read at its import.
-    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
-    # Here, not above: Ray takes most of a second to import, and --help must not.
-    from .runtime.code import CannotLoad
     from .runtime.dev import quiet_libraries, run
-    from .runtime.node import CannotStart
 
     quiet_libraries()
-    try:
-        run(
-            file,
-            host=host,
-            port=port,
-            redis_url=redis_url,
-            data_folder=data_folder,
-            live_rooms_max=live_rooms_max,
-            standbys=standbys,
-        )
-    except (CannotLoad, CannotStart) as error:
-        raise Refusal(str(error)) from error
+    run(
+        file,
+        host=host,
+        port=port,
+        redis_url=redis_url,
+        data_folder=data_folder,
+        live_rooms_max=live_rooms_max,
+        standbys=standbys,
+    )
+
+
+for command in (*cli_cluster.COMMANDS, rooms, room, storage):
+    main.add_command(command)

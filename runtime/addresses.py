@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from ..actors.messages import RoomKey
-from ..actors.parties import MAIN
+from ..actors.parties import MAIN, PARTY_NAME
 
 ROOM_ID_BYTES_MAX = 1024
 
@@ -42,6 +42,22 @@ def room_address(raw_path: str) -> RoomAddress | None:
     return RoomAddress(RoomKey(party, _room_id(room)), "/" + "/".join(rest))
 
 
+def room_named(name: str) -> RoomKey:
+    """The room that a person names as PARTY/ID, its id as it is.
+
+    Raises:
+        BadAddress: If it names none; says what is allowed.
+    """
+    party, slash, room_id = name.partition("/")
+    if not slash or not PARTY_NAME.fullmatch(party):
+        raise BadAddress(
+            f"{name[:80]!r} names no room; give PARTY/ID, as in chat/lobby, with a party of "
+            "lower-case letters, digits, `_` and `-`"
+        )
+    _check_size(room_id)
+    return RoomKey(party, room_id)
+
+
 def _room_id(segment: str) -> str:
     try:
         room_id = unquote_to_bytes(segment).decode()
@@ -49,9 +65,16 @@ def _room_id(segment: str) -> str:
         raise BadAddress(
             f"the room id {segment[:80]!r} is not UTF-8; percent-encode its UTF-8 bytes"
         ) from error
-    size_bytes = len(room_id.encode())
+    _check_size(room_id)
+    return room_id
+
+
+def _check_size(room_id: str) -> None:
+    try:
+        size_bytes = len(room_id.encode())
+    except UnicodeEncodeError as error:  # an argument of the command line that is no UTF-8
+        raise BadAddress(f"the room id {room_id[:80]!r} is no text") from error
     if not 0 < size_bytes <= ROOM_ID_BYTES_MAX:
         raise BadAddress(
             f"a room id of {size_bytes} bytes was given; it has 1 to {ROOM_ID_BYTES_MAX} bytes"
         )
-    return room_id

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Iterable
 
 from ..actors.lease import LEASE_S
 from ..actors.messages import RoomKey
+from ..actors.network import Address
 from ..storage import StorageError
 from ..storage.keys import lease_key
 from ..storage.redis_cluster import connect
@@ -97,7 +98,7 @@ class Undertaker:
             async with asyncio.timeout(LEASE_S):
                 await readable(handle)
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(address)  # no process takes its own socket with it
+                os.unlink(Address.parse(address).path)  # no process takes its own socket with it
             key = lease_key(owner)
             async with self._connected() as server:
                 await server.execute("DEL", key, key=key, repeat=True)

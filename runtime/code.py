@@ -6,19 +6,22 @@ actor needs no copy of the folder, and each version is a world of its own.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import cloudpickle
 
 from ..actors.options import RoomOptions, options_of
-from ..actors.parties import PartyError, parties_of
+from ..actors.parties import PartyError, checked_parties, parties_of
+from ..actors.room import Room
 
 MODULE_NAME = "parlour_app"
 _PARLOUR = __name__.partition(".")[0]
@@ -47,6 +50,49 @@ def load(file: Path) -> Code:
     if not file.is_file():
         raise CannotLoad(f"there is no file {str(file)!r}; name the file with your room classes")
     folder = file.resolve().parent
+    with _importing(folder):
+        module = _run(file)
+        return _pack(lambda: parties_of(module), folder, str(file))
+
+
+def load_classes(folder: Path, find: Callable[[], Mapping[str, Any]]) -> Code:
+    """The room classes that `find` imports from modules of a folder, by party.
+
+    Raises:
+        CannotLoad: If they cannot be imported or deployed.
+    """
+    with _importing(folder):
+        try:
+            classes = find()
+        except CannotLoad:
+            raise
+        except (Exception, SystemExit) as error:
+            raise CannotLoad(
+                f"the classes of {folder} cannot be imported: {type(error).__name__}: "
+                f"{_one_line(error)}; correct it and try again"
+            ) from error
+        return _pack(lambda: checked_parties(classes), folder, str(folder))
+
+
+def pack_classes(classes: Mapping[str, type[Room]]) -> Code:
+    """Room classes that a program has defined, by party, with the modules that they are in.
+
+    Raises:
+        CannotLoad: If they cannot be deployed.
+    """
+    names = {each.__module__ for each in classes.values()}
+    own = [sys.modules[name] for name in names if name in sys.modules and _is_own(name)]
+    return _pack_modules(lambda: checked_parties(classes), own, "these classes")
+
+
+def _is_own(name: str) -> bool:
+    file = getattr(sys.modules[name], "__file__", None)
+    return name != "__main__" and bool(file) and not _is_installed(Path(str(file)))
+
+
+@contextlib.contextmanager
+def _importing(folder: Path) -> Iterator[None]:
+    """Import what the folder has now, whatever was imported from it before."""
     for name in [name for name, _ in modules_in(folder)]:
         del sys.modules[name]  # of an earlier load
     sys.path.insert(0, str(folder))
@@ -54,8 +100,7 @@ def load(file: Path) -> Code:
     written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     importlib.invalidate_caches()
     try:
-        module = _run(file)
-        return _pack(module, folder, file)
+        yield
     finally:
         sys.dont_write_bytecode = written
         sys.path.remove(str(folder))
@@ -75,23 +120,28 @@ def _run(file: Path) -> ModuleType:
     return module
 
 
-def _pack(module: ModuleType, folder: Path, file: Path) -> Code:
-    registered = [m for _, m in modules_in(folder)]
-    for each in registered:
+def _pack(find: Callable[[], dict[str, type[Room]]], folder: Path, what: str) -> Code:
+    return _pack_modules(find, [module for _, module in modules_in(folder)], what)
+
+
+def _pack_modules(
+    find: Callable[[], dict[str, type[Room]]], modules: list[ModuleType], what: str
+) -> Code:
+    for each in modules:
         cloudpickle.register_pickle_by_value(each)
     try:
-        parties = parties_of(module)
+        parties = find()
         options = {party: options_of(each) for party, each in parties.items()}
         return Code(options, cloudpickle.dumps(parties))
     except PartyError as error:
-        raise CannotLoad(f"{file} cannot be deployed: {error}") from error
+        raise CannotLoad(f"{what} cannot be deployed: {error}") from error
     except Exception as error:
         raise CannotLoad(
-            f"the classes of {file} cannot be sent to a room actor: {_one_line(error)}; "
+            f"the classes of {what} cannot be sent to a room actor: {_one_line(error)}; "
             "make open files, locks and the like in on_start, not in the module"
         ) from error
     finally:
-        for each in registered:
+        for each in modules:
             cloudpickle.unregister_pickle_by_value(each)
 
 

@@ -1,109 +1,236 @@
 """The controller: the one Ray actor of a cluster that keeps its nodes equipped and rolls out code.
 
-It starts a hibernation manager and a gateway as detached Ray actors and leaves it to Ray to
-restart them when their process dies; it starts them anew should Ray have given them up. No
-message passes through it: while it is down, rooms go on, and only deploys wait.
+It keeps a hibernation manager and a gateway on every node as detached Ray actors and leaves it to
+Ray to restart them when their process dies; it starts them anew should Ray have given them up. No
+message passes through it: while it is down, rooms go on, and only deploys wait. What it has to
+remember is in Ray's key-value store (`deployment.py`), the rest the nodes tell it again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, RayError, RayTaskError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from ray.exceptions import RayError
 
-from . import deployment
+from . import deployment, node_keeper
 from .code import Code
+from .crew import DeployFailed
 from .deployment import Deployment
-from .ray_actors import RayGateway, RayManager, actor_class
-from .settings import NodeSettings
+from .node_keeper import NodeKeeper
+from .rollout import PROBATION_S, has_failed
+from .settings import ClusterSettings, wanted_nodes
+from .status import ClusterStatus, VersionStatus
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
-RESTARTS_WITHOUT_END = -1
+NODES_TIMEOUT_S = 5.0  # for Ray to list its nodes
+
+
+class UnknownNode(LookupError):
+    """A node that the cluster does not have."""
 
 
 class Controller:
     """Equips nodes and deploys."""
 
-    def __init__(self, node: NodeSettings) -> None:
-        self._node = node
+    def __init__(self, settings: ClusterSettings) -> None:
+        self.settings = settings
+        self._nodes: dict[str, NodeKeeper] = {}
+        self._draining: set[str] = set()
         self._deploying = asyncio.Lock()
+        self._probation_until_s = 0.0
+        self._previous = 0  # the version to go back to while the current one is on probation
+        self._stopped = False
+
+    # Nodes
 
     async def run(self) -> None:
-        """Keep the node equipped."""
-        while True:
-            for name in ("manager", "gateway"):
-                try:
-                    await self._actor(name).look.remote()
-                except ActorDiedError:
-                    log.warning("the %s is gone for good: starting another", name)
-                    await asyncio.to_thread(ray.kill, self._actor(name))
-                except RayTaskError as error:
-                    # It runs and could not start what it is for; Ray restarts what it sees die.
-                    log.warning("the %s could not start, it tries again: %s", name, error.cause)
-                    await asyncio.to_thread(ray.kill, self._actor(name), no_restart=False)
-                except RayError as error:
-                    log.info("the %s is being restarted: %s", name, type(error).__name__)
-                except Exception:
-                    log.exception("the controller could not look after the %s", name)
+        """Keep the nodes equipped, as long as Parlour runs."""
+        while not self._stopped:
+            try:
+                await self.look()
+            except Exception:
+                log.exception("the controller could not look after the nodes")
             await asyncio.sleep(LOOK_S)
 
-    async def deploy(self, code: Code) -> int:
+    async def look(self) -> None:
+        """Look at every node once, and at the version that is on probation."""
+        async with asyncio.timeout(NODES_TIMEOUT_S):
+            nodes = await asyncio.to_thread(ray.nodes)
+            leaving = await asyncio.to_thread(node_keeper.preempted_nodes)
+        wanted = wanted_nodes(self.settings, nodes)
+        for node_id in self._nodes.keys() - wanted.keys():
+            log.warning("node %s is gone", node_id)
+            self._nodes.pop(node_id).forget()
+            self._draining.discard(node_id)
+        for node_id in wanted.keys() - self._nodes.keys():
+            log.debug("node %s is there", node_id)
+            self._nodes[node_id] = NodeKeeper(wanted[node_id])
+        for node_id in leaving.keys() & self._nodes.keys() - self._draining:
+            log.info("node %s will be taken away: its rooms move", node_id)
+            self._draining.add(node_id)
+            _spawn(self._nodes[node_id].drain(leaving[node_id]))
+        deployed = deployment.load()
+        loads = [keeper.load for keeper in self._nodes.values() if keeper.load is not None]
+        await asyncio.gather(
+            *(keeper.look(deployed, loads, self.on_probation) for keeper in self._nodes.values())
+        )
+        await self._judge()
+
+    def status(self) -> ClusterStatus:
+        """How things are."""
+        current = deployment.load()
+        versions = []
+        for number in deployment.versions():
+            kept = deployment.load(number)
+            if kept is not None:
+                versions.append(_describe(kept, current))
+        nodes = [keeper.status() for keeper in self._nodes.values()]
+        return ClusterStatus(nodes, versions, self.on_probation, self.settings.redis_url)
+
+    async def drain(self, name: str, within_s: float) -> str:
+        """Have the rooms, then the clients of a node leave it in so many seconds; returns its id.
+
+        Raises:
+            UnknownNode: If no node has this id (or begins with it) or address.
+        """
+        keeper = self._find(name)
+        self._draining.add(keeper.settings.node_id)
+        await keeper.drain(within_s)
+        return keeper.settings.node_id
+
+    def _find(self, name: str) -> NodeKeeper:
+        found = [
+            keeper
+            for node_id, keeper in self._nodes.items()
+            if node_id.startswith(name) or keeper.settings.host == name
+        ]
+        if len(found) != 1:
+            known = [f"{id} ({keeper.settings.host})" for id, keeper in self._nodes.items()]
+            what = "several nodes are" if found else "no node is"
+            raise UnknownNode(f"{what} called {name!r}; the nodes are {', '.join(known)}")
+        return found[0]
+
+    # Versions
+
+    @property
+    def on_probation(self) -> bool:
+        """Whether the version in use may still be given up by itself."""
+        return bool(self._previous) and time.monotonic() < self._probation_until_s
+
+    async def deploy(
+        self, code: Code, *, name: str, runtime_env: dict[str, Any], within_s: float | None
+    ) -> int:
         """Roll out new room classes; returns their version.
 
         Raises:
-            RayError: If they cannot be used; what was deployed before goes on.
+            DeployFailed: If a room actor cannot use them; what was deployed before goes on.
         """
         async with self._deploying:
-            new = Deployment(deployment.next_version(), code)
-            await self._actor("manager").deploy.remote(new)
+            number = deployment.next_version()
+            new = Deployment(number, code, name, time.time(), runtime_env)
+            if not self._nodes:
+                await self.look()
+            try:
+                await self._some_node().try_out(new)
+            except RayError as error:
+                raise DeployFailed(str(getattr(error, "cause", None) or error)) from error
             deployment.save(new)
-            await self._actor("gateway").deploy.remote(list(code.parties))
-            return new.version
+            current = deployment.load()
+            self._previous = current.version if current is not None else 0
+            self._probation_until_s = time.monotonic() + PROBATION_S
+            await self._use(new, within_s)
+            return number
+
+    async def roll_back(self, version: int | None, within_s: float | None) -> int:
+        """Use an earlier version again, by default the newest before the current one.
+
+        Raises:
+            LookupError: If there is none, or it is not kept.
+        """
+        async with self._deploying:
+            current = deployment.load()
+            if version is None:
+                older = [
+                    number
+                    for number in deployment.versions()
+                    if current is not None and number < current.version
+                ]
+                usable = [n for n in older if (kept := deployment.load(n)) and not kept.halted]
+                version = usable[-1] if usable else None
+            wanted = deployment.load(version) if version is not None else None
+            if wanted is None:
+                kept_versions = ", ".join(map(str, deployment.versions())) or "none"
+                raise LookupError(f"there is no version to go back to; kept are {kept_versions}")
+            self._previous = 0
+            await self._use(wanted, within_s)
+            return wanted.version
+
+    async def _use(self, deployed: Deployment, within_s: float | None) -> None:
+        deployment.make_current(deployed.version)
+        await asyncio.gather(
+            *(
+                keeper.use(deployed, within_s, on_probation=self.on_probation)
+                for keeper in self._nodes.values()
+            )
+        )
+
+    async def _judge(self) -> None:
+        """Give a version up if rooms fail to start with it."""
+        current = deployment.load()
+        if not self.on_probation or current is None or self._deploying.locked():
+            return
+        managers = [
+            manager
+            for keeper in self._nodes.values()
+            if (manager := keeper.manager) is not None and manager.version == current.version
+        ]
+        started = sum(manager.started_rooms for manager in managers)
+        failed = sum(manager.failed_rooms for manager in managers)
+        if not has_failed(started, failed):
+            return
+        why = f"{failed} of {started + failed} rooms could not start with it"
+        log.error("version %d is halted and rolled back: %s", current.version, why)
+        deployment.save(replace(current, halted=why))
+        await self.roll_back(self._previous, 0.0)
+
+    def _some_node(self) -> NodeKeeper:
+        for keeper in self._nodes.values():
+            if keeper.manager is not None and not keeper.manager.load.leaving:
+                return keeper
+        for keeper in self._nodes.values():
+            if keeper.settings.node_id not in self._draining:
+                return keeper
+        raise DeployFailed("no node is there yet to try them on")
 
     async def stop(self) -> None:
         """Close every socket, let every room leave in good order."""
-        for name in ("gateway", "manager"):
-            try:
-                await self._actor(name).stop.remote()
-            except RayError as error:
-                log.info("the %s had ended before: %s", name, type(error).__name__)
-
-    def _actor(self, name: str) -> Any:
-        shell, settings = {
-            "manager": (RayManager, self._node.manager),
-            "gateway": (RayGateway, self._node.gateway),
-        }[name]
-        return (
-            actor_class(shell, max_restarts=RESTARTS_WITHOUT_END)
-            .options(
-                name=f"parlour-{name}-{self._node.node_id}",
-                lifetime="detached",
-                get_if_exists=True,
-                scheduling_strategy=NodeAffinitySchedulingStrategy(self._node.node_id, soft=False),
-            )
-            .remote(settings)
-        )
+        self._stopped = True
+        await asyncio.gather(*(keeper.stop() for keeper in self._nodes.values()))
 
 
-class RayController:
-    """The Ray actor around it; Ray restarts it when its process dies."""
+def _describe(kept: Deployment, current: Deployment | None) -> VersionStatus:
+    return VersionStatus(
+        kept.version,
+        kept.name,
+        kept.deployed_at_s,
+        tuple(sorted(kept.code.parties)),
+        current is not None and current.version == kept.version,
+        kept.halted,
+    )
 
-    def __init__(self, node: NodeSettings) -> None:
-        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-        self._controller = Controller(node)
-        self._task = asyncio.get_running_loop().create_task(self._controller.run())
 
-    async def deploy(self, code: Code) -> int:
-        """See `Controller.deploy`."""
-        return await self._controller.deploy(code)
+_tasks: set[asyncio.Task[None]] = set()
 
-    async def stop(self) -> None:
-        """See `Controller.stop`."""
-        self._task.cancel()
-        await self._controller.stop()
+
+def _spawn(coroutine: Coroutine[None, None, None]) -> None:
+    task = asyncio.get_running_loop().create_task(coroutine)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)

@@ -1,48 +1,105 @@
 """What is deployed: kept in Ray's own key-value store, so that a restarted process finds it.
 
 Only what runs inside the Ray cluster can write there, and that can run any code anyway: this is
-how room classes may travel pickled. Nothing of it is ever in Redis.
+how room classes may travel pickled, and where the secret is that the nodes prove themselves with.
+Nothing of it is ever in Redis. One process writes: the controller.
 """
 
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
 
-from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
+from ray.experimental.internal_kv import (
+    _internal_kv_del,
+    _internal_kv_get,
+    _internal_kv_list,
+    _internal_kv_put,
+)
 
 from .code import Code
 
+VERSIONS_KEPT = 20
+SECRET_BYTES = 32
 _NAMESPACE = b"parlour"
-_KEY = b"deployment"
+_CURRENT = b"current"
 _COUNTER = b"versions"
+_SECRET = b"secret"
+_VERSION = b"version:"  # + its number
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """Room classes under a number that only grows."""
+    """Room classes under a number that only grows.
+
+    Attributes:
+        deployed_at_s: Seconds since the epoch.
+        runtime_env: What Ray prepares for the room actors: packages, variables, files.
+        halted: Why this version was given up; empty if it was not.
+    """
 
     version: int
     code: Code
+    name: str = ""
+    deployed_at_s: float = 0.0
+    runtime_env: dict[str, Any] = field(default_factory=dict)
+    halted: str = ""
 
 
 def next_version() -> int:
     """A number that no deployment had, not even one that failed."""
-    version = int(_internal_kv_get(_COUNTER, namespace=_NAMESPACE) or b"0") + 1
-    _internal_kv_put(_COUNTER, str(version).encode(), namespace=_NAMESPACE)
+    version = int(_get(_COUNTER) or b"0") + 1
+    _put(_COUNTER, str(version).encode())
     return version
 
 
 def save(deployment: Deployment) -> None:
-    """Make this what is deployed."""
-    _internal_kv_put(_KEY, pickle.dumps(deployment), namespace=_NAMESPACE)
+    """Keep a version, new or changed; the oldest beyond `VERSIONS_KEPT` are forgotten."""
+    _put(_VERSION + b"%d" % deployment.version, pickle.dumps(deployment))
+    current = int(_get(_CURRENT) or b"0")
+    for version in versions()[:-VERSIONS_KEPT]:
+        if version != current:
+            _internal_kv_del(_VERSION + b"%d" % version, namespace=_NAMESPACE)
 
 
-def load() -> Deployment | None:
-    """What is deployed; None on a cluster where nothing was."""
-    data = _internal_kv_get(_KEY, namespace=_NAMESPACE)
+def make_current(version: int) -> None:
+    """Make a version that is kept what is deployed."""
+    _put(_CURRENT, b"%d" % version)
+
+
+def load(version: int | None = None) -> Deployment | None:
+    """A version, by default what is deployed; None if it is not kept, or nothing was deployed."""
+    number = _get(_CURRENT) if version is None else b"%d" % version
+    data = None if number is None else _get(_VERSION + number)
     if data is None:
         return None
     deployment = pickle.loads(data)
     assert isinstance(deployment, Deployment)
     return deployment
+
+
+def versions() -> list[int]:
+    """The numbers of those that are kept, oldest first."""
+    names = _internal_kv_list(_VERSION, namespace=_NAMESPACE)
+    return sorted(int(name.removeprefix(_VERSION)) for name in names)
+
+
+def cluster_secret() -> bytes:
+    """What the processes of this cluster prove themselves with; made when it is first asked for."""
+    _internal_kv_put(
+        _SECRET, secrets.token_bytes(SECRET_BYTES), overwrite=False, namespace=_NAMESPACE
+    )
+    secret = _get(_SECRET)
+    assert secret is not None
+    return secret
+
+
+def _get(key: bytes) -> bytes | None:
+    value: bytes | None = _internal_kv_get(key, namespace=_NAMESPACE)
+    return value
+
+
+def _put(key: bytes, value: bytes) -> None:
+    _internal_kv_put(key, value, namespace=_NAMESPACE)

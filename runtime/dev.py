@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import signal
 import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import watchfiles
 
+from .cluster import CannotStart
 from .code import CannotLoad, load
-from .node import CannotStart, LocalNode
+from .node import LocalNode
+from .progress import progress
 
-REMINDER_S = 5.0  # a step that takes longer says so, again and again
 PUBLIC = "public"
 
 
@@ -76,26 +74,6 @@ def reload_on_change(node: LocalNode, file: Path, stop: threading.Event) -> None
             click.echo(f"The running rooms stay as they are: {error}", err=True)
         else:
             click.echo("Reloaded")
-
-
-@contextlib.contextmanager
-def progress(step: str) -> Iterator[None]:
-    """Say what is being done, and every `REMINDER_S` seconds that it still is."""
-    started_s = time.monotonic()
-    done = threading.Event()
-
-    def remind() -> None:
-        while not done.wait(REMINDER_S):
-            click.echo(f"  still {step} ({time.monotonic() - started_s:.0f} s)")
-
-    click.echo(f"- {step}")
-    reminder = threading.Thread(target=remind, daemon=True)
-    reminder.start()
-    try:
-        yield
-    finally:
-        done.set()
-        reminder.join()
 
 
 def quiet_libraries() -> None:

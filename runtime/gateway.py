@@ -25,18 +25,20 @@ from ..storage.opening import open_backend
 from .addresses import BadAddress, RoomAddress, room_address
 from .alarm_clock import AlarmClock
 from .client_socket import TRY_AGAIN_LATER, ClientSocket
+from .directory import Directory
 from .front import Front
 from .handshake import BadHandshake, Upgrade
 from .http_front import HttpFront, RoomUnavailable
-from .manager_client import ManagerClient
+from .manager_client import Managers
 from .route import PendingEvent, Route
 from .router import Router
 from .settings import GatewaySettings
+from .status import GatewayStatus
 from .websocket import OPCODE_BINARY, OPCODE_TEXT, build_frame
 
 log = logging.getLogger(__name__)
 
-INTERNAL_ERROR, GOING_AWAY = 1011, 1001
+INTERNAL_ERROR, GOING_AWAY, SERVICE_RESTART = 1011, 1001, 1012
 CONNECTION_ID_CHARACTERS_MAX = 256
 BACKLOG = 1024
 
@@ -48,8 +50,18 @@ class Gateway:
         self.settings = settings
         self.message_bytes_max = settings.message_bytes_max
         self.parties = frozenset(parties)
+        # Rooms that cannot start with a new version: their events wait for its roll-back.
+        self.on_probation = False
         me = Hello("gateway", uuid.uuid4().hex, os.getpid())
-        self._router = Router(me, ManagerClient(settings.manager_address, me), self, time.monotonic)
+        network = settings.network
+        self._router = Router(
+            me,
+            Managers(settings.manager_address, me, network),
+            self,
+            time.monotonic,
+            network,
+            Directory(settings.redis_url) if network is not None else None,
+        )
         self._alarm_clock = AlarmClock(
             lambda: open_backend(settings.redis_url), self._router, lambda: self.parties
         )
@@ -77,6 +89,24 @@ class Gateway:
         )
         self._http_server = http
         self._alarm_clock.start()
+
+    def status(self) -> GatewayStatus:
+        """How things are here."""
+        host = self.settings.network.host if self.settings.network else self.settings.host
+        url = f"http://{host}:{self.settings.port}"
+        return GatewayStatus(url, len(self._sockets), tuple(sorted(self.parties)))
+
+    async def drain(self, within_s: float) -> None:
+        """Let nobody in any more, and send the clients elsewhere, evenly over so many seconds.
+
+        Each is closed with 1012, "service restart", which asks it to connect again.
+        """
+        if self._server is not None:
+            self._server.close()
+        sockets = [socket for socket, _ in self._sockets.values()]
+        for place, socket in enumerate(sockets):
+            delay_s = within_s * place / len(sockets)
+            asyncio.get_running_loop().call_later(delay_s, _send_elsewhere, socket)
 
     async def stop(self) -> None:
         """Stop listening, say goodbye to every client, and close."""
@@ -243,6 +273,11 @@ class Gateway:
             socket = self._sockets[event.number][0]
             socket.open()
             socket.close(TRY_AGAIN_LATER if try_again else INTERNAL_ERROR, why)
+
+
+def _send_elsewhere(socket: ClientSocket) -> None:
+    socket.open()
+    socket.close(SERVICE_RESTART, "this node is leaving, connect again")
 
 
 def connection_id(query: str) -> str:

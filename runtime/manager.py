@@ -1,7 +1,8 @@
 """The hibernation manager: one per node. Keeps the standby pool, places rooms, sends them to sleep.
 
-Gateways ask it over a Unix socket where a room is; it answers with the room actor that has it, or
-gives it a standby. Room actors report to it, and it tells them which rooms have to leave.
+Gateways ask it where a room is; it answers with the room actor that has it, gives it a standby, or
+names the manager of another node where this one is short of something. Room actors report to it.
+Who starts them is in `crew.py`, who tells rooms to leave in `mover.py`.
 """
 
 from __future__ import annotations
@@ -9,22 +10,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import time
-import uuid
-from collections.abc import Coroutine
-from typing import Protocol
+from collections.abc import Coroutine, Sequence
 
 from ..actors import messages
 from ..actors.frames import Kind, pack
-from ..actors.link import Link, listen
-from ..actors.messages import Hello, Leave, Placed, Report, RoomKey
-from ..actors.room_actor import RoomActorSettings
+from ..actors.link import Link, listen, listen_to_nodes
+from ..actors.messages import Hello, Placed, Report, RoomKey, Wake
+from ..actors.network import Address
+from . import memory, sockets_folder
 from .burial import Undertaker
+from .crew import TRIAL_TIMEOUT_S, ActorStarter, Crew
 from .deployment import Deployment
-from .hibernation import NodeSnapshot, RoomSnapshot, departures
-from .memory import available_bytes
+from .mover import RoomMover, tell
+from .placement import NodeLoad, elsewhere
 from .pool import ActorRecord, ActorState, Pool
 from .settings import ManagerSettings
+from .status import ManagerStatus
 from .waiting import WaitingWake, WaitingWakes
 
 log = logging.getLogger(__name__)
@@ -32,31 +35,8 @@ log = logging.getLogger(__name__)
 TICK_S = 0.2
 HURRY_S = 0.02  # from a room that finds no place to a look who could give one up
 STOP_TIMEOUT_S = 6.0
-TRIAL_TIMEOUT_S = 40.0  # for the first room actor of a new version to start
-RESTART_PAUSE_S = 1.0  # after a room actor that could not start
-
-
-class DeployFailed(Exception):
-    """New room classes that a room actor cannot use."""
-
-
-class RunningActor(Protocol):
-    """A room actor's process."""
-
-    async def ended(self) -> str:
-        """Wait until it has ended; returns what went wrong, or nothing."""
-
-    def kill(self) -> None:
-        """End it at once."""
-
-
-class ActorStarter(Protocol):
-    """Who starts room actors: Ray."""
-
-    async def start(self, settings: RoomActorSettings, code: bytes) -> RunningActor: ...
-
-    def kill(self, actor_id: str) -> None:
-        """End one at once, whoever has started it."""
+PEERS_STALE_S = 5.0  # what the other nodes said of themselves counts for so long
+TRIED_ROOMS_MAX = 1000  # of a version, that are told apart
 
 
 class HibernationManager:
@@ -64,17 +44,23 @@ class HibernationManager:
 
     def __init__(self, settings: ManagerSettings, starter: ActorStarter) -> None:
         self.settings = settings
-        self.pool = Pool(settings.standbys, settings.live_rooms_max)
-        self._starter = starter
+        self.address = settings.address  # for other nodes, too, once it is started
+        self.pool = Pool(
+            settings.standbys, settings.live_rooms_max or memory.default_live_rooms_max()
+        )
+        free_min = settings.free_memory_bytes_min
+        self.mover = RoomMover(
+            self.pool, memory.default_free_bytes_min() if free_min is None else free_min
+        )
+        self._crew = Crew(settings, starter, self.pool, self._spawn, self._gone)
         self._undertaker = Undertaker(settings.redis_url)
-        self._code = b""
         self._waiting = WaitingWakes()
-        self._running: dict[str, RunningActor] = {}
+        self._peers: Sequence[NodeLoad] = ()
+        self._peers_heard_s = 0.0
+        self._started_rooms: set[RoomKey] = set()  # with the version in use
+        self._failed_rooms: set[RoomKey] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.AbstractServer | None = None
-        self._pause_until_s = 0.0
-        self._start_error = ""
-        self._trials: dict[str, asyncio.Future[str]] = {}  # room actor -> what went wrong
+        self._servers: list[asyncio.AbstractServer] = []
         self._one_is_gone = asyncio.Event()
         self._hurry: asyncio.TimerHandle | None = None
         self._stopping = False
@@ -83,71 +69,102 @@ class HibernationManager:
         return f"<HibernationManager {self.pool}, {len(self._waiting)} waiting>"
 
     async def start(self, deployed: Deployment | None) -> None:
-        """Listen for gateways and room actors; take over what an earlier manager had deployed."""
-        if deployed is not None:
-            self._use(deployed)
-        self._server = await listen(
-            self.settings.address, self._on_frame, self._on_lost, on_hello=self._on_hello
-        )
-        self._spawn(self._tick())
-
-    async def deploy(self, new: Deployment) -> None:
-        """Use these room classes from now on; live rooms move to them.
+        """Listen for gateways and room actors; take over what an earlier manager had deployed.
 
         Raises:
-            DeployFailed: If a room actor with them does not start; nothing has changed then.
+            OSError: If it cannot listen, or the folder of the sockets is not its own.
         """
-        trial = self.pool.add(uuid.uuid4().hex[:12], new.version)
-        problem = await self._try(trial, new)
-        if problem:
-            raise DeployFailed(problem)
-        self._use(new)
-        for record in self.pool.actors.values():
-            if record.version != new.version:
-                self._send_all_away(record, "deploy")
-        self._serve_waiting()
-
-    async def _try(self, trial: ActorRecord, new: Deployment) -> str:
-        ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._trials[trial.id] = ready
-        self._spawn(self._run_actor(trial, new.code.data))
-        try:
-            async with asyncio.timeout(TRIAL_TIMEOUT_S):
-                return await ready
-        except TimeoutError:
-            self._starter.kill(trial.id)
-            return f"a room actor with them did not start within {TRIAL_TIMEOUT_S:.0f} s"
-        finally:
-            del self._trials[trial.id]
-
-    def _use(self, deployed: Deployment) -> None:
-        self._code = deployed.code.data
-        self.pool.deploy(deployed.version, deployed.code.parties)
-        self._pause_until_s = 0.0
-        self._fill()
+        if deployed is not None:
+            self.use(deployed, within_s=None)
+        network = self.settings.network
+        sockets_folder.make(self.settings.folder)
+        calls = (self._on_frame, self._on_lost)
+        path = self.settings.address
+        self._servers.append(await listen(path, *calls, on_hello=self._on_hello))
+        if network is not None:
+            server, port = await listen_to_nodes(network, *calls, on_hello=self._on_hello)
+            self._servers.append(server)
+            self.address = str(Address(path, network.host, port))
+        self._spawn(self._tick())
 
     async def stop(self) -> None:
         """Let every room leave in good order and end every room actor."""
         self._stopping = True
         for record in self.pool.actors.values():
-            if record.state is ActorState.STARTING and record.id in self._running:
-                self._running[record.id].kill()  # has no room, and cannot be told yet
+            self._crew.kill_if_starting(record)
             self._end(record, b"shutdown")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self._all_gone()
-        for actor_id in list(self.pool.actors):
-            self._starter.kill(actor_id)
+        for record in list(self.pool.actors.values()):
+            self._crew.kill(record)
         for task in self._tasks:
             task.cancel()
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
 
     async def _all_gone(self) -> None:
         # Also of those that an earlier manager started: all that is known of them is their link.
         while self.pool.actors:
             self._one_is_gone.clear()
             await self._one_is_gone.wait()
+
+    # Versions and the other nodes
+
+    async def try_out(self, new: Deployment) -> None:
+        """Start a room actor with new room classes; nothing else changes yet.
+
+        Raises:
+            DeployFailed: If it does not start.
+        """
+        await self._crew.try_out(new)
+
+    def use(self, deployed: Deployment, *, within_s: float | None) -> None:
+        """Use these room classes for rooms that wake from now on.
+
+        Rooms that are live move to them within so many seconds, or as they hibernate (None).
+        """
+        self._crew.use(deployed)
+        self.pool.deploy(deployed.version, deployed.code.parties)
+        self._started_rooms.clear()
+        self._failed_rooms.clear()
+        self._fill()
+        self.mover.begin(within_s)
+        self._serve_waiting()
+
+    def drain(self, within_s: float) -> None:
+        """Let no room wake here any more, and have those that are live leave within the time."""
+        self.mover.draining = True
+        self.pool.retire_all()
+        self.mover.begin(within_s)
+        for wake in self._waiting.take_all():
+            self._wake(wake, only_here=False)
+
+    def hear(self, peers: Sequence[NodeLoad]) -> ManagerStatus:
+        """Learn what the other nodes say of themselves, and say the same of this one."""
+        self._peers, self._peers_heard_s = peers, time.monotonic()
+        pool = self.pool
+        return ManagerStatus(
+            load=self._load(),
+            version=pool.version,
+            live_rooms=pool.room_count,
+            outdated_rooms=len(self.mover.outdated()),
+            room_actors=len(pool.actors),
+            standbys=pool.count(ActorState.STANDBY),
+            waiting=len(self._waiting),
+            started_rooms=len(self._started_rooms),
+            failed_rooms=len(self._failed_rooms),
+        )
+
+    def _load(self) -> NodeLoad:
+        return NodeLoad(
+            self.settings.node_id,
+            self.address,
+            free_places=self.pool.free_places,
+            cpu_load=os.getloadavg()[0] / (os.cpu_count() or 1),
+            short_of_memory=self.mover.short_of_memory,
+            leaving=self.mover.draining or not self.pool.version,
+        )
 
     # Frames
 
@@ -159,8 +176,7 @@ class HibernationManager:
             # It was started by a manager that has died since; its rooms are in its first report.
             record = self.pool.add(hello.id, hello.version)
         self.pool.started(record, link, hello.address, time.monotonic())
-        if hello.id in self._trials and not self._trials[hello.id].done():
-            self._trials[hello.id].set_result("")
+        self._crew.introduced(record)
         self._undertaker.watch(hello.id, hello.pid, hello.address)
         self._serve_waiting()
 
@@ -168,14 +184,24 @@ class HibernationManager:
         self, link: Link, kind: int, channel: int, number: int, sequence: int, payload: bytes
     ) -> None:
         if kind == Kind.WAKE:
-            self._on_wake(link, number, messages.decode(payload, RoomKey))
+            question = messages.decode(payload, Wake)
+            wake = WaitingWake(link, number, question.key, time.monotonic())
+            self._wake(wake, only_here=question.only_here)
         elif kind == Kind.REPORT:
             record = self._record_of(link)
             if record is not None:
-                report = messages.decode(payload, Report)
-                record.owner = report.owner
-                self.pool.report(record, report.rooms, report.memory_bytes, time.monotonic())
-                self._serve_waiting()
+                self._on_report(record, messages.decode(payload, Report))
+
+    def _on_report(self, record: ActorRecord, report: Report) -> None:
+        record.owner = report.owner
+        self.pool.report(record, report.rooms, report.memory_bytes, time.monotonic())
+        if record.version == self.pool.version:
+            self._failed_rooms.update(report.failed[: TRIED_ROOMS_MAX - len(self._failed_rooms)])
+            if len(self._started_rooms) < TRIED_ROOMS_MAX:
+                started = {room.key for room in report.rooms if room.state in ("live", "idle")}
+                self._started_rooms |= started
+                self._failed_rooms -= started
+        self._serve_waiting()
 
     def _on_lost(self, link: Link) -> None:
         record = self._record_of(link)
@@ -184,11 +210,11 @@ class HibernationManager:
             return
         record.link = None
         keys = self.pool.remove(record)
-        self._one_is_gone.set()
+        self._gone()
         if record.state is not ActorState.ENDING:
             log.warning("room actor %s is gone, it had %d rooms", record.id, len(keys))
-        if record.state is not ActorState.ENDING or record.id not in self._running:
-            self._starter.kill(record.id)  # one that another manager started has nobody else
+        if record.state is not ActorState.ENDING or not self._crew.started_here(record):
+            self._crew.kill(record)  # one that another manager started has nobody else
         self._undertaker.bury(record.id, record.owner, keys)
         self._fill()
 
@@ -200,12 +226,17 @@ class HibernationManager:
 
     # Placing
 
-    def _on_wake(self, link: Link, number: int, key: RoomKey) -> None:
+    def _wake(self, wake: WaitingWake, *, only_here: bool) -> None:
         if self._waiting.full:
-            self._answer(link, number, Placed(error="too many rooms wait for a process"))
+            self._answer(wake, Placed(error="too many rooms wait for a process"))
             return
-        wake = WaitingWake(link, number, key, time.monotonic())
-        if self._undertaker.is_burying(key):
+        if not only_here and self.pool.find(wake.key) is None:
+            fresh = time.monotonic() - self._peers_heard_s < PEERS_STALE_S
+            other = elsewhere(self._load(), self._peers) if self._peers and fresh else None
+            if other is not None:
+                self._answer(wake, Placed(elsewhere=other.manager_address))
+                return
+        if self._undertaker.is_burying(wake.key):
             self._spawn(self._place_after_burial(wake))
         elif not self._place(wake):
             self._wait(wake)
@@ -224,13 +255,13 @@ class HibernationManager:
     def _find_places(self) -> None:
         self._hurry = None
         if self._waiting and not self._stopping:
-            self._send_to_sleep()
+            self.mover.send_to_sleep(len(self._waiting))
 
     def _place(self, wake: WaitingWake) -> bool:
         record = self.pool.assign(wake.key, time.monotonic())
         if record is None:
             return False
-        self._answer(wake.link, wake.number, Placed(record.address))
+        self._answer(wake, Placed(record.address))
         # The pool is refilled at the next tick: a process that starts takes the processors from
         # the room that is waking.
         return True
@@ -238,51 +269,17 @@ class HibernationManager:
     def _serve_waiting(self) -> None:
         self._waiting.serve(self._place)
 
-    def _answer(self, link: Link, number: int, placed: Placed) -> None:
-        link.write(pack(Kind.PLACED, number=number, payload=messages.encode(placed)))
+    def _answer(self, wake: WaitingWake, placed: Placed) -> None:
+        wake.link.write(pack(Kind.PLACED, number=wake.number, payload=messages.encode(placed)))
 
-    # Keeping the pool
+    # Looking after the pool
 
     def _fill(self) -> None:
-        if self._stopping or not self.pool.version or time.monotonic() < self._pause_until_s:
-            return
-        for _ in range(self.pool.missing(len(self._waiting))):
-            record = self.pool.add(uuid.uuid4().hex[:12], self.pool.version)
-            self._spawn(self._run_actor(record, self._code))
+        if not self._stopping and not self.mover.draining:
+            self._crew.fill(len(self._waiting))
 
-    async def _run_actor(self, record: ActorRecord, code: bytes) -> None:
-        settings = RoomActorSettings(
-            record.id,
-            self.settings.folder,
-            self.settings.address,
-            self.settings.redis_url,
-            record.version,
-        )
-        record.started_s = time.monotonic()
-        try:
-            actor = await self._starter.start(settings, code)
-        except Exception as error:  # whatever Ray raises: the place must become free again
-            self._could_not_start(record, f"{type(error).__name__}: {error}")
-            return
-        self._running[record.id] = actor
-        problem = await actor.ended()
-        del self._running[record.id]
-        if record.state is ActorState.STARTING or record.link is None:
-            self._could_not_start(record, problem or "a room actor ended while it started")
-        actor.kill()
-
-    def _could_not_start(self, record: ActorRecord, problem: str) -> None:
-        if self.pool.actors.get(record.id) is not record:
-            return  # it had started, and has ended since
-        self.pool.remove(record)
+    def _gone(self) -> None:
         self._one_is_gone.set()
-        trial = self._trials.get(record.id)
-        if trial is not None and not trial.done():
-            trial.set_result(problem)
-            return
-        log.error("a room actor could not start: %s", problem)
-        self._start_error = problem
-        self._pause_until_s = time.monotonic() + RESTART_PAUSE_S
 
     async def _tick(self) -> None:
         while True:
@@ -294,18 +291,17 @@ class HibernationManager:
 
     def _look_around(self) -> None:
         now_s = time.monotonic()
-        self._expire_waiting()
-        self._send_to_sleep()
-        for record in self.pool.actors.values():
-            if record.version != self.pool.version and record.keys:
-                # Again and again: a room may have been on its way to it when it was told first.
-                self._send_all_away(record, "deploy")
+        for wake in self._waiting.expired(now_s):
+            why = self._crew.start_error or "no room actor became free in time"
+            self._answer(wake, Placed(error=why))
+        self.mover.send_to_sleep(len(self._waiting))
+        self.mover.move_outdated()
         for record in self.pool.silent(now_s):
             self._spawn(self._end_if_stopped(record))
         for record in self.pool.stuck(now_s, TRIAL_TIMEOUT_S):
             log.error("room actor %s is stuck and is ended", record.id)
             self._undertaker.kill(record.id)
-            self._starter.kill(record.id)
+            self._crew.kill(record)
         for record in self.pool.surplus():
             self._end(record, b"surplus")
         self._fill()
@@ -316,59 +312,9 @@ class HibernationManager:
             log.warning("room actor %s has lost its lease and is ended", record.id)
             self._undertaker.kill(record.id)
 
-    def _expire_waiting(self) -> None:
-        for wake in self._waiting.expired(time.monotonic()):
-            why = self._start_error or "no room actor became free in time"
-            self._answer(wake.link, wake.number, Placed(error=why))
-
-    def _send_to_sleep(self) -> None:
-        for key, reason in departures(self._snapshot(), self.pool.options):
-            record = self.pool.find(key)
-            if record is None:
-                continue
-            if reason == "memory":
-                log.warning(
-                    "room %s is reset: its process has grown by %d bytes", key, record.growth_bytes
-                )
-                record.retiring = True  # memory comes back with the end of the process
-            self._send_away(record, key, reason)
-
-    def _snapshot(self) -> NodeSnapshot:
-        rooms = [
-            RoomSnapshot(
-                room.key,
-                room.state == "idle",
-                room.connections,
-                room.started_s,
-                room.last_event_s,
-                record.growth_bytes,
-                len(record.rooms),
-            )
-            for record, room in self.pool.rooms()
-            if room.key.party in self.pool.options
-        ]
-        return NodeSnapshot(
-            now_s=time.monotonic(),
-            rooms=rooms,
-            # Also while processes are being started: an idle room gives up its place much faster.
-            places_wanted=len(self._waiting),
-            short_of_memory=available_bytes() < self.settings.free_memory_bytes_min,
-        )
-
-    def _send_all_away(self, record: ActorRecord, reason: str) -> None:
-        for key in record.keys:
-            self._send_away(record, key, reason)
-
-    def _send_away(self, record: ActorRecord, key: RoomKey, reason: str) -> None:
-        self._tell(record, Kind.HIBERNATE, messages.encode(Leave(key, reason)))
-
     def _end(self, record: ActorRecord, reason: bytes) -> None:
-        self._tell(record, Kind.EXIT, reason)
+        tell(record, Kind.EXIT, reason)
         record.state = ActorState.ENDING
-
-    def _tell(self, record: ActorRecord, kind: Kind, payload: bytes) -> None:
-        if record.link is not None:
-            record.link.write(pack(kind, payload=payload))
 
     def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -1,4 +1,7 @@
-"""A gateway's line to the hibernation manager of its node: where is this room, and wake it."""
+"""A gateway's lines to the hibernation managers: where is this room, and wake it.
+
+The manager of the gateway's own node is asked first; it may send the gateway to another one.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ import logging
 from ..actors import messages
 from ..actors.frames import Kind, pack
 from ..actors.link import Link, connect
-from ..actors.messages import Hello, Placed, RoomKey
+from ..actors.messages import Hello, Placed, RoomKey, Wake
+from ..actors.network import Network
 
 log = logging.getLogger(__name__)
 
@@ -20,39 +24,71 @@ class CannotPlace(Exception):
     """No room actor could be had for a room, now."""
 
 
-class ManagerClient:
-    """Asks the manager. A line that was lost is opened again with the next question."""
+class Managers:
+    """Asks the manager of this node, and others where it says so."""
 
-    def __init__(self, address: str, hello: Hello) -> None:
+    def __init__(self, address: str, hello: Hello, network: Network | None = None) -> None:
         self._address = address
         self._hello = hello
-        self._link: Link | None = None
-        self._numbers = itertools.count(1)
-        self._questions: dict[int, asyncio.Future[Placed]] = {}
-        self._connecting = asyncio.Lock()
+        self._network = network
+        self._clients: dict[str, ManagerClient] = {}
 
     async def place(self, key: RoomKey) -> str:
         """The address of the room actor that has the room, or may have it.
 
         Raises:
-            CannotPlace: If the manager is not there, does not answer in `ANSWER_TIMEOUT_S`, or
+            CannotPlace: If a manager is not there, does not answer in `ANSWER_TIMEOUT_S`, or
                 has none to give.
+        """
+        placed = await self._client(self._address).ask(Wake(key))
+        if placed.elsewhere:
+            placed = await self._client(placed.elsewhere).ask(Wake(key, only_here=True))
+        if placed.error:
+            raise CannotPlace(placed.error)
+        return placed.address
+
+    def close(self) -> None:
+        """Close the lines."""
+        for client in self._clients.values():
+            client.close()
+
+    def _client(self, address: str) -> ManagerClient:
+        client = self._clients.get(address)
+        if client is None:
+            client = self._clients[address] = ManagerClient(address, self._hello, self._network)
+        return client
+
+
+class ManagerClient:
+    """Asks one manager. A line that was lost is opened again with the next question."""
+
+    def __init__(self, address: str, hello: Hello, network: Network | None = None) -> None:
+        self._address = address
+        self._hello = hello
+        self._network = network
+        self._link: Link | None = None
+        self._numbers = itertools.count(1)
+        self._questions: dict[int, asyncio.Future[Placed]] = {}
+        self._connecting = asyncio.Lock()
+
+    async def ask(self, wake: Wake) -> Placed:
+        """What the manager answers.
+
+        Raises:
+            CannotPlace: If it is not there, or does not answer in `ANSWER_TIMEOUT_S`.
         """
         number = next(self._numbers)
         answer: asyncio.Future[Placed] = asyncio.get_running_loop().create_future()
         self._questions[number] = answer
         try:
             link = await self._connected()
-            link.write(pack(Kind.WAKE, number=number, payload=messages.encode(key)))
+            link.write(pack(Kind.WAKE, number=number, payload=messages.encode(wake)))
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                placed = await answer
+                return await answer
         except (OSError, TimeoutError) as error:
             raise CannotPlace("the hibernation manager does not answer") from error
         finally:
             del self._questions[number]
-        if placed.error:
-            raise CannotPlace(placed.error)
-        return placed.address
 
     def close(self) -> None:
         """Close the line."""
@@ -63,7 +99,11 @@ class ManagerClient:
         async with self._connecting:
             if self._link is None or self._link.lost:
                 self._link = await connect(
-                    self._address, self._hello, self._on_frame, self._on_lost
+                    self._address,
+                    self._hello,
+                    self._on_frame,
+                    self._on_lost,
+                    network=self._network,
                 )
             return self._link
 

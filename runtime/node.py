@@ -6,7 +6,6 @@ what was up already.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import os
@@ -21,26 +20,18 @@ from typing import Any
 import ray
 
 from ..storage import EmbeddedServer, StorageError
-from ..storage.opening import look_at_server
+from .cluster import CannotStart, look_at_redis, wait_until_ready
 from .code import Code
-from .controller import RESTARTS_WITHOUT_END, RayController
-from .memory import total_bytes
-from .ray_actors import actor_class
-from .settings import GatewaySettings, ManagerSettings, NodeSettings
+from .ray_controller import NAMESPACE, start_controller
+from .rooms_server import STORAGE_FOLDER
+from .settings import ClusterSettings
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 8.0
 OBJECT_STORE_BYTES = 128 * 1024 * 1024  # rooms do not use it; Ray wants some
-BYTES_PER_LIVE_ROOM = 80 * 1024 * 1024  # a room actor, and what a room usually adds
-LIVE_ROOMS_MIN = 8
-FREE_MEMORY_SHARE_MIN = 20  # one part in so many of the memory stays free
-NAMESPACE = CONTROLLER = "parlour"
+MOVE_WITHIN_S = 0.0  # rooms move to reloaded classes at once
 
 Progress = Callable[[str], contextlib.AbstractContextManager[None]]
-
-
-class CannotStart(Exception):
-    """Parlour cannot start; one sentence that says what to do."""
 
 
 class LocalNode:
@@ -70,7 +61,6 @@ class LocalNode:
         self._say = say
         self._stack = ExitStack()
         self._controller: Any = None
-        self._sockets_folder = ""
 
     def start(self, code: Code) -> None:
         """Start everything and deploy `code`.
@@ -94,8 +84,9 @@ class LocalNode:
         Raises:
             CannotStart: If they cannot be loaded in a room actor; those before stay.
         """
+        deploy = self._controller.deploy.remote(code, "", {}, MOVE_WITHIN_S)
         try:
-            ray.get(self._controller.deploy.remote(code), timeout=START_TIMEOUT_S)
+            ray.get(deploy, timeout=START_TIMEOUT_S)
         except ray.exceptions.RayTaskError as error:
             cause = getattr(error, "cause", None) or error
             raise CannotStart(f"the room classes cannot be used: {cause}") from error
@@ -107,9 +98,9 @@ class LocalNode:
     def _start_server(self) -> str:
         if self._redis_url is not None:
             with self._progress("looking at the Redis server"):
-                self._look_at(self._redis_url)
+                self._say(look_at_redis(self._redis_url))
             return self._redis_url
-        server = EmbeddedServer(self._data_folder / "storage")
+        server = EmbeddedServer(self._data_folder / STORAGE_FOLDER)
         with self._progress("starting a private Valkey"):
             try:
                 server.start()
@@ -117,13 +108,6 @@ class LocalNode:
                 raise CannotStart(str(error)) from error
         self._stack.callback(server.stop)
         return server.url
-
-    def _look_at(self, url: str) -> None:
-        try:
-            promises = asyncio.run(look_at_server(url))
-        except StorageError as error:
-            raise CannotStart(str(error)) from error
-        self._say(promises.describe())
 
     def _start_ray(self) -> None:
         # Ray's default of 15 lets any other process of the machine starve the rooms.
@@ -141,31 +125,21 @@ class LocalNode:
 
     def _start_actors(self, redis_url: str, code: Code) -> None:
         # Not below the data folder: the path of a Unix socket has at most 107 bytes.
-        self._sockets_folder = tempfile.mkdtemp(prefix="parlour-")
-        self._stack.callback(shutil.rmtree, self._sockets_folder, ignore_errors=True)
-        manager = ManagerSettings(
-            folder=self._sockets_folder,
-            redis_url=redis_url,
-            node_id=ray.get_runtime_context().get_node_id(),
+        folder = tempfile.mkdtemp(prefix="parlour-")
+        self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        settings = ClusterSettings(
+            redis_url,
+            self._host,
+            self._port,
             standbys=self._standbys,
-            live_rooms_max=self._live_rooms_max or default_live_rooms_max(),
-            free_memory_bytes_min=total_bytes() // FREE_MEMORY_SHARE_MIN,
-        )
-        gateway = GatewaySettings(
-            host=self._host,
-            port=self._port,
-            manager_address=manager.address,
-            redis_url=redis_url,
+            live_rooms_max=self._live_rooms_max,
+            folder=folder,
             public_folder=str(self._public_folder) if self._public_folder else None,
         )
-        node = NodeSettings(manager.node_id, manager, gateway)
         with self._progress("starting the controller, the gateway and room actors"):
-            self._controller = (
-                actor_class(RayController, max_restarts=RESTARTS_WITHOUT_END)
-                .options(name=CONTROLLER, lifetime="detached")
-                .remote(node)
-            )
+            self._controller = start_controller(settings)
             self._stack.callback(self._stop_actors)
+            wait_until_ready(self._controller, START_TIMEOUT_S)
             self.deploy(code)
 
     def _stop_actors(self) -> None:
@@ -187,8 +161,3 @@ def check_port(host: str, port: int) -> None:
             f"port {port} on {host} cannot be used ({error.strerror or error}); "
             "stop what uses it, or choose another with --port"
         ) from error
-
-
-def default_live_rooms_max() -> int:
-    """As many rooms as half of the memory has room for, were each a room actor of its own."""
-    return max(LIVE_ROOMS_MIN, total_bytes() // 2 // BYTES_PER_LIVE_ROOM)

@@ -89,9 +89,19 @@ class Pool:
                 yield record, room
 
     @property
+    def room_count(self) -> int:
+        """Rooms that are live, or about to be."""
+        return len(self._by_room)
+
+    @property
+    def free_places(self) -> int:
+        """Rooms that could still become live; a room that is idle keeps its place."""
+        return max(0, self._live_rooms_max - self.room_count)
+
+    @property
     def full(self) -> bool:
         """Whether as many rooms are live as may be."""
-        return len(self._by_room) >= self._live_rooms_max
+        return not self.free_places
 
     # Room actors come and go
 
@@ -101,6 +111,11 @@ class Pool:
         self.options = options
         for record in self.actors.values():
             record.retiring = record.version != version
+
+    def retire_all(self) -> None:
+        """No room actor takes a new room any more."""
+        for record in self.actors.values():
+            record.retiring = True
 
     def add(self, actor_id: str, version: int) -> ActorRecord:
         """A room actor is being started, or one that was there before has been found."""

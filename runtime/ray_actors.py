@@ -10,19 +10,24 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
+from dataclasses import replace
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from ..actors.network import Network, tls_of_ray
 from ..actors.ray_actor import LOG_FORMAT, RayRoomActor
 from ..actors.room_actor import RoomActorSettings
-from . import deployment
+from . import deployment, sockets_folder
 from .deployment import Deployment
 from .gateway import Gateway
 from .manager import HibernationManager
+from .placement import NodeLoad
 from .settings import GatewaySettings, ManagerSettings
+from .status import GatewayStatus, ManagerStatus
 
 
 def actor_class(shell: type, *, max_restarts: int = 0) -> Any:
@@ -63,18 +68,19 @@ class RayStarter:
     def __init__(self, node_id: str) -> None:
         self._node_id = node_id
 
-    async def start(self, settings: RoomActorSettings, code: bytes) -> RayRunningActor:
+    async def start(self, settings: RoomActorSettings, deployed: Deployment) -> RayRunningActor:
         """Start one; it reports to the manager when it is ready."""
         handle = (
             actor_class(RayRoomActor)
             .options(
-                name=f"parlour-room-{settings.id}",
+                name=ray_name(settings.id),
                 lifetime="detached",
+                runtime_env=deployed.runtime_env or None,
                 scheduling_strategy=NodeAffinitySchedulingStrategy(self._node_id, soft=False),
             )
             .remote()
         )
-        return RayRunningActor(handle, handle.run.remote(settings, code))
+        return RayRunningActor(handle, handle.run.remote(settings, deployed.code.data))
 
     def kill(self, actor_id: str) -> None:
         """End one at once that another process has started."""
@@ -87,28 +93,46 @@ def ray_name(actor_id: str) -> str:
     return f"parlour-room-{actor_id}"
 
 
+def on_this_node(network: Network | None) -> Network | None:
+    """With the files that this node has for TLS."""
+    return None if network is None else replace(network, tls=tls_of_ray(os.environ))
+
+
 class RayManager:
     """The hibernation manager of a node. After a restart it finds by itself what is deployed."""
 
     def __init__(self, settings: ManagerSettings) -> None:
         logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+        settings = replace(settings, network=on_this_node(settings.network))
         self._manager = HibernationManager(settings, RayStarter(settings.node_id))
         self._started = asyncio.get_running_loop().create_task(
             self._manager.start(deployment.load())
         )
 
-    async def look(self) -> None:
-        """Return if it works."""
+    async def look(self, peers: list[NodeLoad]) -> ManagerStatus:
+        """Learn of the other nodes; returns how things are here, if it works."""
         await self._started
+        return self._manager.hear(peers)
 
-    async def deploy(self, new: Deployment) -> None:
-        """Use these room classes from now on."""
+    async def try_out(self, new: Deployment) -> None:
+        """See `HibernationManager.try_out`."""
         await self._started
-        await self._manager.deploy(new)
+        await self._manager.try_out(new)
+
+    async def use(self, deployed: Deployment, within_s: float | None) -> None:
+        """See `HibernationManager.use`."""
+        await self._started
+        self._manager.use(deployed, within_s=within_s)
+
+    async def drain(self, within_s: float) -> None:
+        """See `HibernationManager.drain`."""
+        await self._started
+        self._manager.drain(within_s)
 
     async def stop(self) -> None:
         """Let every room leave in good order and end every room actor."""
         await self._manager.stop()
+        sockets_folder.remove(self._manager.settings.folder)
 
 
 class RayGateway:
@@ -116,19 +140,22 @@ class RayGateway:
 
     def __init__(self, settings: GatewaySettings) -> None:
         logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+        settings = replace(settings, network=on_this_node(settings.network))
         deployed = deployment.load()
         self._gateway = Gateway(settings, list(deployed.code.parties) if deployed else [])
         self._started = asyncio.get_running_loop().create_task(self._gateway.start())
         gc.freeze()
 
-    async def look(self) -> None:
-        """Return if it works."""
-        await self._started
-
-    async def deploy(self, parties: list[str]) -> None:
-        """These parties exist from now on."""
+    async def look(self, parties: list[str], on_probation: bool) -> GatewayStatus:
+        """Learn what is deployed; returns how things are here, if it works."""
         await self._started
         self._gateway.parties = frozenset(parties)
+        self._gateway.on_probation = on_probation
+        return self._gateway.status()
+
+    async def drain(self, within_s: float) -> None:
+        """See `Gateway.drain`."""
+        await self._gateway.drain(within_s)
 
     async def stop(self) -> None:
         """Say goodbye to every client."""

@@ -59,6 +59,8 @@ class Route:
     def __init__(self, key: RoomKey) -> None:
         self.key = key
         self.link: Link | None = None  # to the room actor, while attached
+        self.address = ""  # of the room actor that was attached to last
+        self.absent_at = ""  # the address where the room was last said to be and was not
         self.channel = 0
         self.placing = False  # the router is looking for a room actor
         self.sockets: dict[int, Socket] = {}  # those the room has taken: broadcasts go to them
@@ -190,12 +192,13 @@ class Route:
 
     # Attaching
 
-    def attach(self, link: Link, channel: int) -> list[ConnectionRecord]:
+    def attach(self, link: Link, channel: int, address: str = "") -> list[ConnectionRecord]:
         """Belong to a room actor from now on; returns the connections that the room knows.
 
         A connection whose CONNECT is still pending is not among them: the room will meet it anew.
         """
         self.link, self.channel, self.placing = link, channel, False
+        self.address = address
         self._trying = 0
         first_pending = self.pending[0].sequence if self.pending else None
         known = [

@@ -21,7 +21,9 @@ from ..actors import messages
 from ..actors.frames import GONE_LOST, Kind, pack
 from ..actors.link import Link, connect
 from ..actors.messages import Attach, ConnectionRecord, Hello, Refused, RoomKey
-from .manager_client import CannotPlace, ManagerClient
+from ..actors.network import Address, Network
+from .directory import Directory
+from .manager_client import CannotPlace, Managers
 from .route import PendingEvent, Route, Socket
 
 log = logging.getLogger(__name__)
@@ -41,17 +43,30 @@ class RoomListener(Protocol):
         self, route: Route, event: PendingEvent, why: str, *, try_again: bool
     ) -> None: ...
 
+    @property
+    def on_probation(self) -> bool:
+        """Whether the deployed version may be given up because rooms fail to start with it."""
+
 
 class Router:
     """All routes of a gateway."""
 
     def __init__(
-        self, me: Hello, manager: ManagerClient, listener: RoomListener, clock: Callable[[], float]
+        self,
+        me: Hello,
+        managers: Managers,
+        listener: RoomListener,
+        clock: Callable[[], float],
+        network: Network | None = None,
+        directory: Directory | None = None,
     ) -> None:
+        """`directory` tells of rooms on other nodes of `network`; None where there are none."""
         self._me = me
-        self._manager = manager
+        self._managers = managers
         self._listener = listener
         self._clock = clock
+        self._network = network
+        self._directory = directory
         self._routes: dict[RoomKey, Route] = {}
         self._by_channel: dict[int, Route] = {}
         self._links: dict[str, asyncio.Task[Link]] = {}
@@ -104,7 +119,7 @@ class Router:
         await self._back_off(route.failures)
         while True:
             try:
-                address = await self._manager.place(route.key)
+                address, only_live = await self._find(route)
                 link = await self._link(address)
             except (CannotPlace, OSError, TimeoutError) as error:
                 route.failures += 1
@@ -115,8 +130,21 @@ class Router:
                 log.info("room %s cannot be woken yet: %s", route.key, error)
                 await self._back_off(route.failures)
                 continue
-            self._attach(route, link)
+            self._attach(route, link, address, only_live=only_live)
             return
+
+    async def _find(self, route: Route) -> tuple[str, bool]:
+        """Where to attach, and whether only if the room is live there.
+
+        A room that is live on another node is that node's; all else is for this node's manager,
+        which knows more of its own room actors than the directory does.
+        """
+        if self._directory is not None and self._network is not None:
+            holder = await self._directory.find(route.key)
+            if holder is not None and not self._network.is_here(Address.parse(holder.address)):
+                # Who has the claim and says that it has not the room may take it up again.
+                return holder.address, holder.address != route.absent_at
+        return await self._managers.place(route.key), False
 
     async def _back_off(self, failures: int) -> None:
         if failures:
@@ -128,7 +156,7 @@ class Router:
         task = self._links.get(address)
         if task is None or (task.done() and (task.exception() or task.result().lost)):
             task = asyncio.get_running_loop().create_task(
-                connect(address, self._me, self._on_frame, self._on_lost)
+                connect(address, self._me, self._on_frame, self._on_lost, network=self._network)
             )
             self._links[address] = task
         try:
@@ -138,15 +166,15 @@ class Router:
                 del self._links[address]
             raise
 
-    def _attach(self, route: Route, link: Link) -> None:
+    def _attach(self, route: Route, link: Link, address: str, *, only_live: bool) -> None:
         channel = next(self._channels)
-        connections = route.attach(link, channel)
+        connections = route.attach(link, channel, address)
         if link.lost:
             route.detach()
             self._after_detach(route)
             return
         self._by_channel[channel] = route
-        attach = Attach(route.key, connections, route.careful_until)
+        attach = Attach(route.key, connections, route.careful_until, only_live)
         link.write(pack(Kind.ATTACH, channel, payload=messages.encode(attach)))
         for event in route.pending:
             payload = event.payload
@@ -191,11 +219,12 @@ class Router:
 
     def _on_refused(self, route: Route, refused: Refused) -> None:
         del self._by_channel[route.channel]
+        route.absent_at = route.address if refused.reason == "absent" else ""
         route.detach()
         route.failures += 1
         if refused.reason == "unknown party":
             self._fail_all(route, refused.message, try_again=False)
-        elif refused.reason == "start failed":
+        elif refused.reason == "start failed" and not self._listener.on_probation:
             # The event that woke the room fails; the next one tries again, later and later.
             event = route.give_up_first()
             if event is not None:
@@ -209,7 +238,13 @@ class Router:
         for channel, route in list(self._by_channel.items()):
             if route.link is link:
                 del self._by_channel[channel]
-                self._room_lost(route)
+                if link.vanished:
+                    # A node or a network is to blame, and no event.
+                    route.detach()
+                    route.failures += 1
+                    self._after_detach(route)
+                else:
+                    self._room_lost(route)
 
     def _room_lost(self, route: Route) -> None:
         guilty = route.lost()
@@ -253,4 +288,6 @@ class Router:
         for link in list(self._links.values()):
             if link.done() and not link.exception():
                 link.result().close()
-        self._manager.close()
+        self._managers.close()
+        if self._directory is not None:
+            await self._directory.close()

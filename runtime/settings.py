@@ -1,8 +1,18 @@
-"""Settings of the processes that a node runs; plain values that travel to them as they are."""
+"""Settings of the processes of a cluster; plain values that travel to them as they are.
+
+`ClusterSettings` is what whoever starts Parlour says; what each node's processes are started with
+follows from it and from the node (`node_settings`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..actors.network import Network
+
+FOLDER_ID_CHARACTERS = 16  # of a node's id in the name of its folder: a socket's path is short
 
 
 @dataclass(frozen=True)
@@ -17,7 +27,8 @@ class GatewaySettings:
     host: str
     port: int
     manager_address: str
-    redis_url: str
+    redis_url: str = field(repr=False)
+    network: Network | None = None  # None: this node is alone
     public_folder: str | None = None
     message_bytes_max: int = 1024 * 1024
     body_bytes_max: int = 16 * 1024 * 1024
@@ -30,20 +41,46 @@ class ManagerSettings:
 
     `standbys` is the number of started room actors that wait for a room, `live_rooms_max` the
     most rooms that are live on the node, `free_memory_bytes_min` what must stay free of memory
-    before idle rooms have to give theirs up.
+    before idle rooms have to give theirs up; without these two the node's memory decides.
     """
 
     folder: str  # of the sockets, which only the owner may enter
-    redis_url: str
+    redis_url: str = field(repr=False)
     node_id: str
+    network: Network | None = None  # None: this node is alone
     standbys: int = 2
-    live_rooms_max: int = 100
-    free_memory_bytes_min: int = 0
+    live_rooms_max: int | None = None
+    free_memory_bytes_min: int | None = None
 
     @property
     def address(self) -> str:
-        """Where the manager listens."""
+        """Where the manager listens, for processes of its node."""
         return f"{self.folder}/manager.sock"
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """Of a whole Parlour.
+
+    Attributes:
+        host, port: Where each node's gateway listens.
+        resource: The Ray resource that a node must have to get a gateway and a hibernation
+            manager; None for every node.
+        secret: What processes of different nodes prove themselves with; None where this machine
+            is the only one and stays so.
+        folder: Of the sockets, where there is one node; otherwise each node has its own in /tmp.
+        public_folder: Static files, on the gateways' nodes.
+    """
+
+    redis_url: str = field(repr=False)
+    host: str
+    port: int
+    standbys: int = 2
+    live_rooms_max: int | None = None
+    resource: str | None = None
+    secret: bytes | None = field(default=None, repr=False)
+    folder: str | None = None
+    public_folder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,5 +88,41 @@ class NodeSettings:
     """Of a node: what its controller starts there."""
 
     node_id: str
+    host: str  # as the other nodes reach it
     manager: ManagerSettings
     gateway: GatewaySettings
+
+
+def node_settings(cluster: ClusterSettings, node_id: str, host: str) -> NodeSettings:
+    """What to start on a node."""
+    folder = cluster.folder or f"/tmp/parlour-{node_id[:FOLDER_ID_CHARACTERS]}"
+    network = None if cluster.secret is None else Network(folder, host, cluster.secret)
+    manager = ManagerSettings(
+        folder=folder,
+        redis_url=cluster.redis_url,
+        node_id=node_id,
+        network=network,
+        standbys=cluster.standbys,
+        live_rooms_max=cluster.live_rooms_max,
+    )
+    gateway = GatewaySettings(
+        host=cluster.host,
+        port=cluster.port,
+        manager_address=manager.address,
+        redis_url=cluster.redis_url,
+        network=network,
+        public_folder=cluster.public_folder,
+    )
+    return NodeSettings(node_id, host, manager, gateway)
+
+
+def wanted_nodes(
+    cluster: ClusterSettings, nodes: list[Mapping[str, Any]]
+) -> dict[str, NodeSettings]:
+    """The nodes that are to have a gateway and a manager, of those that Ray lists (`ray.nodes`)."""
+    return {
+        node["NodeID"]: node_settings(cluster, node["NodeID"], node["NodeManagerAddress"])
+        for node in nodes
+        if node["Alive"]
+        and (cluster.resource is None or node.get("Resources", {}).get(cluster.resource, 0) > 0)
+    }

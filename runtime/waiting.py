@@ -43,6 +43,11 @@ class WaitingWakes:
         """Try each once: one that nothing can be done for does not hold up the others."""
         self._wakes = [wake for wake in self._wakes if not place(wake)]
 
+    def take_all(self) -> list[WaitingWake]:
+        """All of them; none waits any more."""
+        wakes, self._wakes = self._wakes, []
+        return wakes
+
     def forget(self, link: Link) -> None:
         """A gateway is gone."""
         self._wakes = [wake for wake in self._wakes if wake.link is not link]

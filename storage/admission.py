@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .codec import encode
-from .errors import InvalidKey, KeyTooLarge, TooManyKeys, ValueTooLarge
+from .codec import decode, encode
+from .errors import DecodeError, InvalidKey, KeyTooLarge, TooManyKeys, ValueTooLarge
 from .key_range import RESERVED
 from .limits import StorageLimits
 
@@ -24,6 +24,25 @@ def encoded(limits: StorageLimits, key: str, value: object) -> bytes:
         advice = "split it over several keys, or use put_large"
         raise ValueTooLarge(key, len(data), limits.value_bytes_max, advice)
     return data
+
+
+def checked_encoded(limits: StorageLimits, key: str, data: bytes, *, is_large: bool) -> object:
+    """Return the value that `data` encodes, if it and its key can be stored.
+
+    Raises:
+        InvalidKey, KeyTooLarge: If the key cannot.
+        ValueTooLarge: If it is above the limit of `put`, or with `is_large` of `put_large`.
+        DecodeError: If `encode` makes no such bytes; names the key.
+    """
+    checked_key(limits, key)
+    size_bytes_max = limits.large_value_bytes_max if is_large else limits.value_bytes_max
+    if len(data) > size_bytes_max:
+        raise ValueTooLarge(key, len(data), size_bytes_max, "split it over several keys")
+    try:
+        return decode(data)
+    except DecodeError as error:
+        error.key = key
+        raise
 
 
 def checked_keys(limits: StorageLimits, keys: Iterable[str]) -> list[str]:

@@ -44,6 +44,12 @@ class AlarmIndex:
         reply.add_done_callback(_log_failure)
         return reply
 
+    async def drop(self, space: str, *, epoch: int) -> None:
+        """Take out the entry of a space that is deleted, unless a newer owner has entered it."""
+        names = keys.alarm_index_keys(keys.alarm_index_of(space))
+        # Above every flush of this epoch: what is still on its way comes too late.
+        await self._show(names, [space, epoch, _LAST_FLUSH, "", 0], repeat=True)
+
     async def take(self, now_ms: int, *, until_ms: int, count_max: int) -> list[str]:
         """Take spaces that are due by `now_ms`: they are not due again before `until_ms`.
 
@@ -65,6 +71,7 @@ class AlarmIndex:
         await self._connection.execute("ZADD", name, "XX", until_ms, space, repeat=True, key=name)
 
 
+_LAST_FLUSH = 2**53 - 1
 _PARTS = range(keys.ALARM_INDEX_PARTS)
 
 

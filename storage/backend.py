@@ -4,8 +4,9 @@ A backend keeps for each space: metadata, an index of shards, and the shards. Th
 space is its only writer, so it holds the index in memory and says in which shard a key belongs;
 the backend splits shards and reports what became of the index.
 
-A backend promises: a commit is applied whole or not at all; a commit of an older epoch than the
-recorded one is refused; the same commit sent twice is applied once. Reads are not fenced.
+A backend promises: a commit is applied whole or not at all; a commit of another claim than the
+recorded one is refused, and one that is not the next after the last one applied; the same commit
+sent twice is applied once. Reads are not fenced.
 Not here: caching, encoding of values, when to commit (flush.py).
 """
 
@@ -89,6 +90,7 @@ class Batch:
     """One flush: applied whole, in this order: clear, writes, merges, splits, alarms, progress.
 
     Attributes:
+        flush_number: The one before plus 1: it is applied after that one and no other.
         clear: Drop every shard first.
         writes: Shard -> its changes. If the index has no shard (any longer, after `clear`) all go
             to `FIRST_SHARD`, which is made and starts at the empty key.
@@ -101,6 +103,7 @@ class Batch:
     """
 
     space: str
+    owner: str
     epoch: int
     flush_number: int
     clear: bool = False
@@ -167,7 +170,7 @@ class Backend(Protocol):
         """
         ...
 
-    async def release(self, space: str, *, epoch: int) -> None:
+    async def release(self, space: str, *, owner: str, epoch: int) -> None:
         """Give the claim back. Does nothing if it is not ours any more."""
         ...
 
@@ -175,7 +178,8 @@ class Backend(Protocol):
         """Apply one flush.
 
         Raises:
-            NotOwner: If the epoch moved on; nothing was applied.
+            NotOwner: If the claim is not the recorded one; nothing was applied.
+            FlushMissing: If the backend has lost the flush before this one; nothing was applied.
             StorageError: If it is not known to be applied and will not be tried again.
         """
         ...

@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -158,6 +159,7 @@ class EmbeddedServer:
         arguments = ["--dir", str(self.folder), "--unixsocket", str(self._socket_path)]
         for name, value in self._settings.items():
             arguments += [f"--{name}", value]
+        arguments += ["--hash-seed", _hash_seed(self.folder)]
         self._starter_pid = os.getpid()
         self._let_go = threading.Event()
         self._process = spawn(
@@ -194,7 +196,7 @@ def server_settings(
         "auto-aof-rewrite-min-size": "64mb",
         "always-show-logo": "no",
     }
-    taken = sorted({*fixed, "dir", "unixsocket", "logfile"} & extra.keys())
+    taken = sorted({*fixed, "dir", "unixsocket", "logfile", "hash-seed"} & extra.keys())
     if taken:
         raise ValueError(
             f"setting {taken[0]!r} is the embedded server's own; to choose it yourself, "
@@ -211,6 +213,16 @@ def _choose_socket_path(folder: Path) -> Path:
     path.parent.mkdir(mode=0o700, exist_ok=True)
     path.parent.chmod(0o700)
     return path
+
+
+def _hash_seed(folder: Path) -> str:
+    """The folder's own secret for hashing keys: a scan can go on after a restart."""
+    file = folder / "hash.seed"
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with open(descriptor, "w") as new:
+            new.write(secrets.token_hex(16))
+    return file.read_text() or secrets.token_hex(16)  # empty: cut off while it was made
 
 
 def _tidy_socket(path: Path) -> None:

@@ -13,7 +13,9 @@ StorageError
  +-- StorageClosed         storage used after its room hibernated
  +-- StorageReset          storage used after a failed flush; the room starts over
  |    +-- NotOwner         the claim went to another owner
+ |    +-- FlushMissing     the server has lost flushes that it had acknowledged
  +-- ClaimHeld             a claim refused because somebody holds it
+ +-- InvalidExport         a file that is no whole and sound export
  +-- ServerError           anything wrong with the server below: see server_errors.py
 
 The parts are the constructor's arguments, so every error survives pickling.
@@ -206,14 +208,37 @@ class NotOwner(StorageReset):
     """The claim on this space went to somebody else; nothing of this owner's lands any more."""
 
     def __init__(self, space: str, epoch: int, epoch_now: int) -> None:
+        reason = "another owner has taken over"
+        if epoch_now < epoch:
+            reason = "the server has lost the claim, as a fail-over to a late replica does"
         super().__init__(
             space,
-            f"it was claimed with epoch {epoch} and the epoch is {epoch_now} now; "
-            "another owner has taken over",
+            f"it was claimed with epoch {epoch} and the epoch is {epoch_now} now; {reason}",
         )
         self.args = (space, epoch, epoch_now)
         self.epoch = epoch
         self.epoch_now = epoch_now
+
+
+class FlushMissing(StorageReset):
+    """The server has lost flushes that it had acknowledged; what came after them cannot land.
+
+    Attributes:
+        flush_number: Of the flush that was refused.
+        last_flush: The newest one that the server has.
+    """
+
+    def __init__(self, space: str, flush_number: int, last_flush: int) -> None:
+        super().__init__(
+            space,
+            f"flush {flush_number} cannot follow flush {last_flush}, the last one that the server "
+            f"has: it lost {flush_number - 1 - last_flush} acknowledged before, as a fail-over to "
+            "a late replica does, or a crash of a server that does not fsync always; the room "
+            "goes on from what is there",
+        )
+        self.args = (space, flush_number, last_flush)
+        self.flush_number = flush_number
+        self.last_flush = last_flush
 
 
 class ClaimHeld(StorageError):
@@ -239,3 +264,23 @@ def _shortened(key: object, length_max: int = 80) -> str:
     """Show `key` without letting a giant one fill the log."""
     shown = repr(key)
     return shown if len(shown) <= length_max else f"{shown[:length_max]}... ({len(shown):,} long)"
+
+
+class InvalidExport(StorageError):
+    """A file that is no export of a room, or not a whole and sound one.
+
+    Attributes:
+        line: Which line, from 1.
+        problem: What is wrong there, as a sentence without its end.
+    """
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(line, problem)
+        self.line = line
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return (
+            f"line {self.line:,} of the export: {self.problem}; "
+            "give a file as `parlour storage export` has written it"
+        )

@@ -18,7 +18,7 @@ from weakref import WeakSet
 from .alarms import Alarm, next_due_ms
 from .backend import FIRST_SHARD, Backend, Batch, Claim, Committed, ShardWrites
 from .cache import Cache, Known
-from .errors import NotOwner, StorageClosed, StorageError, StorageReset
+from .errors import StorageClosed, StorageError, StorageReset
 from .index import ShardIndex
 from .limits import StorageLimits
 from .prefix import shared_prefix
@@ -63,7 +63,7 @@ class Flusher:
         self.before_seal: WeakSet[BeforeSeal] = WeakSet()
         self.reader = Reader(backend, claim.space, cache, index, limits, self.check_alive)
         self._backend = backend
-        self._space, self._epoch = claim.space, claim.epoch
+        self._space, self._owner, self._epoch = claim.space, claim.owner, claim.epoch
         self._cache = cache
         self._index = index
         self._limits = limits
@@ -83,7 +83,8 @@ class Flusher:
         """Raise what ended this storage, if something did.
 
         Raises:
-            StorageReset: After a failed flush, or after `abandon`; `NotOwner` if that was why.
+            StorageReset: After a failed flush, or after `abandon`; its kinds `NotOwner` and
+                `FlushMissing` if that was why.
             StorageClosed: After `close`.
         """
         self.check_alive()
@@ -185,6 +186,7 @@ class Flusher:
         alarm_at_ms = next_due_ms(self.alarms.values())
         batch = Batch(
             space=self._space,
+            owner=self._owner,
             epoch=self._epoch,
             flush_number=self.sealed,
             clear=clear,
@@ -242,7 +244,7 @@ class Flusher:
     def _fail(self, error: Exception) -> None:
         if self._ended is not None:
             return
-        if isinstance(error, NotOwner):
+        if isinstance(error, StorageReset):  # NotOwner, FlushMissing
             ended: StorageError = error
         else:
             ended = StorageReset(self._space, f"a flush failed for good: {error}")

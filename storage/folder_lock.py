@@ -75,6 +75,16 @@ class FolderLock:
         self._server = self._starter = None
 
 
+def noted_socket(folder: Path) -> Path | None:
+    """Where the last server of the folder listens, or listened, as it was written down."""
+    try:
+        with open(folder / SERVER_FILE, "rb") as file:
+            socket_path = _read(file).get("socket")
+    except FileNotFoundError:
+        return None
+    return Path(socket_path) if isinstance(socket_path, str) else None
+
+
 def _lock(file: BinaryIO) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

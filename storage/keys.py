@@ -28,6 +28,7 @@ ADDRESS = MARK + b"a"
 FLUSH_NUMBER = MARK + b"f"
 ALARM_AT_MS = MARK + b"t"  # of the alarm that is due first
 NEXT_SHARD = MARK + b"n"
+DELETED = MARK + b"d"  # the epoch of the last deletion; the space exists if that is not its epoch
 PROGRESS = MARK + b"p:"  # + gateway id
 ALARM = MARK + b"t:"  # + the alarm's name
 
@@ -42,6 +43,17 @@ def metadata_key(space: str) -> str:
 def shard_key(space: str, shard: int) -> str:
     """Name the hash that one shard is in."""
     return f"{PREFIX}:{{{space}}}:s:{shard}" if shard else metadata_key(space)
+
+
+def metadata_pattern(prefix: str = "") -> str:
+    """The glob of the own hashes of all spaces whose names begin with `prefix`."""
+    literal = "".join(f"\\{sign}" if sign in "*?[]\\^-" else sign for sign in prefix)
+    return f"{PREFIX}:{{{literal}*}}:r"
+
+
+def space_of(metadata_name: str) -> str:
+    """Name the space that `metadata_key` was given."""
+    return metadata_name.removeprefix(f"{PREFIX}:{{").removesuffix("}:r")
 
 
 def alarm_index_of(space: str) -> int:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from .alarms import Alarm, next_due_ms
 from .backend import Batch, Claim, Committed, Home, ShardInfo
-from .errors import ClaimHeld, NotOwner
+from .errors import ClaimHeld, FlushMissing, NotOwner
 from .keys import check_space
 from .limits import StorageLimits
 
@@ -84,20 +84,22 @@ class MemoryBackend:
             values=values,
         )
 
-    async def release(self, space: str, *, epoch: int) -> None:
+    async def release(self, space: str, *, owner: str, epoch: int) -> None:
         """Give the claim back. See `Backend.release`."""
         await asyncio.sleep(0)
         kept = self._spaces.get(space)
-        if kept is not None and kept.epoch == epoch:
+        if kept is not None and (kept.epoch, kept.owner) == (epoch, owner):
             kept.owner, kept.address = None, ""
 
     async def commit(self, batch: Batch) -> Committed:
         """Apply one flush. See `Backend.commit`."""
         kept = self._spaces.setdefault(batch.space, _Space())
-        if kept.epoch != batch.epoch:
+        if (kept.epoch, kept.owner) != (batch.epoch, batch.owner):
             raise NotOwner(batch.space, batch.epoch, kept.epoch)
         if kept.flush_number >= batch.flush_number:
             committed = Committed(batch.flush_number, kept.index(), [], True, kept.alarm_at_ms())
+        elif kept.flush_number != batch.flush_number - 1:
+            raise FlushMissing(batch.space, batch.flush_number, kept.flush_number)
         else:
             committed = self._apply(kept, batch)
         await asyncio.sleep(0)

@@ -8,6 +8,8 @@ from .limits import StorageLimits
 from .redis_backend import RedisBackend
 from .redis_cluster import connect
 from .redis_commands import ConnectionLimits
+from .redis_url import RedisUrl
+from .sentinel_client import open_sentinel_client
 from .server_promises import ServerPromises, read_promises
 
 FIRST_LOOK_PATIENCE_S = 5.0
@@ -18,9 +20,15 @@ BlockingClient = redis.Redis | redis.RedisCluster
 def open_blocking(url: str, *, timeout_s: float) -> BlockingClient:
     """A client for a thread of its own, of a server or of the cluster that it is a node of.
 
+    With Sentinels in the URL it asks them before each command, and follows a fail-over.
+
     Raises:
+        InvalidServerUrl: If `url` names no server.
         redis.RedisError: If it does not answer.
     """
+    parsed = RedisUrl.parse(url)
+    if parsed.sentinels is not None:
+        return open_sentinel_client(parsed, timeout_s=timeout_s)
     client = redis.Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
     info = client.info("cluster")
     assert isinstance(info, dict)

@@ -1,4 +1,4 @@
-"""Spaces in Redis: the `Backend` over hashes and three scripts.
+"""Spaces in Redis: the `Backend` over hashes, which scripts change.
 
 See keys.py for the names of the keys and scripts/ for what is in them. Everything that is asked
 may be asked twice: a claim counts up once more, a flush is recognised by its number, reads are
@@ -8,24 +8,21 @@ reads. So the connection repeats what a lost connection leaves unanswered.
 from __future__ import annotations
 
 import asyncio
-import struct
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from . import keys
 from .alarm_index import AlarmIndex
-from .alarms import Alarm
-from .backend import FIRST_SHARD, Batch, Claim, Committed, Home, ShardInfo
-from .errors import ClaimHeld, DecodeError, NotOwner
+from .backend import FIRST_SHARD, Batch, Claim, Committed, Home
+from .errors import ClaimHeld, FlushMissing, NotOwner
 from .limits import StorageLimits
 from .redis_commands import Argument, Reply
 from .redis_connection import RedisClient
+from .redis_replies import keys_of, own_hash_of, shards_of, values_of
 
 T = TypeVar("T")
 
-# An index entry: count, bytes, length of the prefix; then the prefix and the first key.
-_FIRST_ENTRY, _ENTRY = struct.Struct(">BHB"), struct.Struct(">IIB")
-_APPLIED_BEFORE, _NOT_OWNER = 1, 2  # answers of commit.lua
+_NOT_OWNER, _FLUSH_MISSING = 2, 3  # answers of commit.lua that refuse
 
 
 class RedisBackend:
@@ -37,6 +34,7 @@ class RedisBackend:
         self._claim = connection.script("claim")
         self._commit = connection.script("commit")
         self._release = connection.script("release")
+        self._forget = connection.script("forget")
         self._alarms = AlarmIndex(connection)
 
     async def claim(
@@ -54,9 +52,19 @@ class RedisBackend:
             raise ClaimHeld(answer[0].decode(), answer[1].decode(), answer[2])
         return _claim(space, owner, *answer)
 
-    async def release(self, space: str, *, epoch: int) -> None:
+    async def release(self, space: str, *, owner: str, epoch: int) -> None:
         """Give the claim back. See `Backend.release`."""
-        await self._release([keys.metadata_key(space)], [epoch], repeat=True)
+        await self._release([keys.metadata_key(space)], [epoch, owner], repeat=True)
+
+    async def forget(self, space: str, *, owner: str, epoch: int) -> bool:
+        """Forget a space that is empty and give its claim back; False if it is not ours any more.
+
+        Its epoch stays: see scripts/forget.lua. It is in no index of due times afterwards.
+        """
+        if not await self._forget([keys.metadata_key(space)], [epoch, owner], repeat=True):
+            return False
+        await self._alarms.drop(space, epoch=epoch)
+        return True
 
     async def commit(self, batch: Batch) -> Committed:
         """Apply one flush. See `Backend.commit`."""
@@ -70,6 +78,8 @@ class RedisBackend:
         )
         if answer[0] == _NOT_OWNER:
             raise NotOwner(batch.space, batch.epoch, answer[1])
+        if answer[0] == _FLUSH_MISSING:
+            raise FlushMissing(batch.space, batch.flush_number, answer[1])
         if shown is not None:
             await shown  # it is answered already; a refusal would let the space oversleep
         if batch.alarm_changed:
@@ -77,7 +87,7 @@ class RedisBackend:
         _, alarm, entries, removed, whole = answer
         return Committed(
             flush_number=batch.flush_number,
-            shards=[_shard(int(shard), packed) for shard, packed in _pairs(entries)],
+            shards=shards_of(entries),
             removed=removed,
             whole_index=bool(whole),
             alarm_at_ms=int(alarm) if alarm else None,
@@ -137,8 +147,8 @@ class RedisBackend:
         return _Replies(
             replies,
             lambda answers: {
-                shard: _values(shard, prefix, answer)
-                for (shard, prefix), answer in zip(shards, answers, strict=True)
+                home.shard: values_of(home, answer)
+                for home, answer in zip(shards, answers, strict=True)
             },
         )
 
@@ -150,8 +160,8 @@ class RedisBackend:
         return _Replies(
             replies,
             lambda answers: {
-                shard: [prefix + _text(name) for name in answer if name[:1] != keys.MARK]
-                for (shard, prefix), answer in zip(shards, answers, strict=True)
+                home.shard: keys_of(home, answer)
+                for home, answer in zip(shards, answers, strict=True)
             },
         )
 
@@ -181,6 +191,7 @@ class RedisBackend:
             len(batch.alarms),
             self._limits.own_fields_max,
             self._limits.own_bytes_max,
+            batch.owner,
         ]
         for progress in batch.progress.items():
             arguments += progress
@@ -223,68 +234,22 @@ def _claim(
     fields: list[bytes],
     shards: list[list[bytes]] | None = None,
 ) -> Claim:
-    metadata: dict[bytes, bytes] = {}
-    infos: list[ShardInfo] = []
-    for name, value in _pairs(fields):
-        if name[:1] == keys.MARK:
-            number = name[1:]
-            if number.isdigit():
-                infos.append(_shard(int(number), value))
-            else:
-                metadata[name] = value
+    kept, infos = own_hash_of(fields, epoch)
     values: dict[str, bytes] | None = None
     if shards is not None:
         values = {}
         answers = iter(shards)
         for info in infos:
             answer = fields if info.shard == FIRST_SHARD else next(answers)
-            values.update(_values(info.shard, info.prefix, answer))
+            values.update(values_of(info.home, answer))
     return Claim(
         space=space,
         owner=owner,
         epoch=epoch,
-        flush_number=int(metadata.get(keys.FLUSH_NUMBER, 0)),
-        progress={name: int(value) for name, value in _named(metadata, keys.PROGRESS)},
-        alarms={name: Alarm.unpacked(value) for name, value in _named(metadata, keys.ALARM)},
-        next_shard=int(metadata.get(keys.NEXT_SHARD, FIRST_SHARD + 1)),
+        flush_number=kept.flush_number,
+        progress=kept.progress,
+        alarms=kept.alarms,
+        next_shard=kept.next_shard,
         shards=infos,
         values=values,
     )
-
-
-def _named(metadata: Mapping[bytes, bytes], prefix: bytes) -> Iterable[tuple[str, bytes]]:
-    for name, value in metadata.items():
-        if name.startswith(prefix):
-            yield name.removeprefix(prefix).decode(), value
-
-
-def _shard(shard: int, packed: bytes) -> ShardInfo:
-    entry = _FIRST_ENTRY if shard == FIRST_SHARD else _ENTRY
-    key_count, size_bytes, cut = entry.unpack_from(packed)
-    names = _text(packed[entry.size :])
-    if not names.isascii():
-        cut = len(_text(packed[entry.size : entry.size + cut]))
-    return ShardInfo(shard, names[cut:], key_count, size_bytes, names[:cut])
-
-
-def _values(shard: int, prefix: str, flat: list[bytes]) -> dict[str, bytes]:
-    """Put the keys of a shard together with their values, without metadata that is beside them."""
-    entries = _pairs(flat)
-    if shard == FIRST_SHARD:
-        entries = (entry for entry in entries if entry[0][:1] != keys.MARK)
-    try:
-        return {prefix + name.decode(): data for name, data in entries}
-    except UnicodeDecodeError:
-        return {prefix + _text(name): data for name, data in _pairs(flat)}  # to name the field
-
-
-def _pairs(flat: list[bytes]) -> Iterable[tuple[bytes, bytes]]:
-    items = iter(flat)
-    return zip(items, items, strict=True)
-
-
-def _text(name: bytes) -> str:
-    try:
-        return name.decode()
-    except UnicodeDecodeError:
-        raise DecodeError(f"a shard holds the field {name[:80]!r}, which is no UTF-8") from None

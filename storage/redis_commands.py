@@ -28,7 +28,7 @@ Reply = asyncio.Future[Any]
 pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]
 
 # Error replies that say: not executed, and this server cannot do it now.
-UNSERVED = frozenset({"BUSY", "LOADING", "READONLY", "MASTERDOWN"})
+UNSERVED = frozenset({"BUSY", "LOADING", "READONLY", "MASTERDOWN", "NOREPLICAS"})
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from typing import ClassVar, Protocol
 from .redis_commands import Argument, Command, CommandQueue, ConnectionLimits, Reply, Script
 from .redis_socket import RedisSocket, ServerNotReady, ServerSide, open_socket
 from .redis_url import RedisUrl
+from .sentinel_url import Address, show
+from .sentinels import LOOK_S, SentinelGroup
 from .server_errors import ConnectionClosed, ServerRefused
 
 _log = logging.getLogger(__name__)
@@ -88,6 +90,7 @@ class RedisConnection:
         self._queue = CommandQueue(str(self.url), self.limits)
         self._socket: RedisSocket | None = None
         self._server_side: ServerSide | None = None
+        self._sentinels = SentinelGroup(self.url, name) if self.url.sentinels else None
         self._problem = "not connected yet"
         self._is_closed = False
         self._write_scheduled = False
@@ -174,6 +177,8 @@ class RedisConnection:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
+        if self._sentinels is not None:
+            await self._sentinels.close()
 
     def __repr__(self) -> str:
         state = "closed" if self._is_closed else "connected" if self._socket else self._problem
@@ -196,17 +201,49 @@ class RedisConnection:
             lost = self._loop.create_future()
             try:
                 async with asyncio.timeout(limits.connect_s):
-                    socket, side = await open_socket(self.url, self.name, self._server_side)
+                    socket, side, address = await self._open()
             except (OSError, ServerNotReady, ServerRefused) as error:  # TimeoutError is an OSError
                 self._note_failed_attempt(error, attempts)
             else:
-                self._attach(socket, side, lost)
+                self._attach(socket, side, lost, address)
+                if self._sentinels is not None and address is not None:
+                    await self._follow_sentinels(self._sentinels, socket, address, lost)
                 await lost
                 attempts = 0 if socket.served else attempts
             await asyncio.sleep(wait_s(attempts, limits, random.random()))
             attempts += 1
 
-    def _attach(self, socket: RedisSocket, side: ServerSide, lost: asyncio.Future[None]) -> None:
+    async def _open(self) -> tuple[RedisSocket, ServerSide, Address | None]:
+        if self._sentinels is not None:
+            return await self._sentinels.open_primary(self._server_side)
+        return *await open_socket(self.url, self.name, self._server_side), None
+
+    async def _follow_sentinels(
+        self,
+        group: SentinelGroup,
+        socket: RedisSocket,
+        address: Address,
+        lost: asyncio.Future[None],
+    ) -> None:
+        """Give the primary up when another one is named: it may not know that yet, and take writes.
+
+        Sentinels that do not answer are no reason to.
+        """
+        while not (await asyncio.wait([lost], timeout=LOOK_S))[0]:
+            try:
+                now_at = await group.find_primary()
+            except (ServerNotReady, ServerRefused):
+                continue
+            if now_at != address:
+                socket.abort(f"its Sentinels name {show(now_at)} and no more {show(address)}")
+
+    def _attach(
+        self,
+        socket: RedisSocket,
+        side: ServerSide,
+        lost: asyncio.Future[None],
+        address: Address | None,
+    ) -> None:
         def on_lost(problem: str) -> None:
             self._socket = None
             self._problem = problem
@@ -217,7 +254,8 @@ class RedisConnection:
                 _log.warning("lost %s: %s; %d commands wait", self.url, problem, len(self._queue))
 
         if self._server_side is not None:
-            _log.info("connected to %s again", self.url)
+            where = f", at {show(address)}" if address is not None else ""
+            _log.info("connected to %s again%s", self.url, where)
         self._server_side = side
         socket.queue = self._queue
         socket.on_lost = on_lost

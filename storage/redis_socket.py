@@ -153,7 +153,7 @@ class ServerSide:
 
 
 async def open_socket(
-    url: RedisUrl, name: str, previous: ServerSide | None
+    url: RedisUrl, name: str, previous: ServerSide | None, *, must_be_primary: bool = False
 ) -> tuple[RedisSocket, ServerSide]:
     """Connect and be let in: AUTH, SELECT, the client's name, and end the `previous` socket.
 
@@ -162,7 +162,8 @@ async def open_socket(
 
     Raises:
         ServerRefused: If the password, user or database is refused.
-        ServerNotReady: If the server does not serve at the moment.
+        ServerNotReady: If the server does not serve at the moment, or has to be a primary and
+            is none.
         OSError: If it cannot be reached, is no server we trust or hangs up.
     """
     loop = asyncio.get_running_loop()
@@ -175,7 +176,7 @@ async def open_socket(
         )
     socket.on_lost = lambda problem: queue.fail_all(ConnectionResetError(problem))
     try:
-        server_side = await _introduce(socket, url, name)
+        server_side = await _introduce(socket, url, name, must_be_primary)
         if previous is not None and _same_server(previous, server_side):
             assert previous.client_id is not None
             # "No such client" is the usual and good answer; without the right to end it, the
@@ -191,7 +192,9 @@ async def open_socket(
     return socket, server_side
 
 
-async def _introduce(socket: RedisSocket, url: RedisUrl, name: str) -> ServerSide:
+async def _introduce(
+    socket: RedisSocket, url: RedisUrl, name: str, must_be_primary: bool
+) -> ServerSide:
     required: list[tuple[Argument, ...]] = []
     if url.password is not None:
         user = () if url.username is None else (url.username,)
@@ -199,6 +202,8 @@ async def _introduce(socket: RedisSocket, url: RedisUrl, name: str) -> ServerSid
     if url.database:
         required.append(("SELECT", url.database))
     required.append(("PING",))
+    if must_be_primary:
+        required.append(("ROLE",))
     optional: list[tuple[Argument, ...]] = [
         ("CLIENT", "SETNAME", name),
         ("CLIENT", "ID"),
@@ -212,6 +217,9 @@ async def _introduce(socket: RedisSocket, url: RedisUrl, name: str) -> ServerSid
             _judge_refusal(reply, parts[0], url)
         elif isinstance(reply, BaseException):
             raise reply
+        elif parts[0] == "ROLE" and reply[0] != b"master":
+            where = f"{url.host}:{url.port}"
+            raise ServerNotReady(f"{where} is a {reply[0].decode()}, while a primary is wanted")
     client_id, info = replies[-2:]
     return ServerSide(
         run_id=_run_id(info) if isinstance(info, bytes) else None,

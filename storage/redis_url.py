@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 from redis.asyncio.connection import SSLConnection, parse_url
 
+from . import sentinel_url
+from .sentinel_url import Address, Sentinels
 from .server_errors import InvalidServerUrl
 
 DEFAULT_PORT = 6379
@@ -34,6 +36,8 @@ class RedisUrl:
     Attributes:
         socket_path: Of its Unix socket; None where it is reached over TCP.
         tls: The context to connect with; None for a plain connection.
+        tls_options: What it was made from, as redis-py names it.
+        sentinels: Who knows where the server is; then `host` and `port` mean nothing.
     """
 
     host: str = "localhost"
@@ -43,10 +47,12 @@ class RedisUrl:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False)
+    tls_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    sentinels: Sentinels | None = None
 
     @classmethod
     def parse(cls, url: str) -> RedisUrl:
-        """Read `redis://`, `rediss://` (TLS) or `unix://`.
+        """Read `redis://`, `rediss://` (TLS), `unix://` or, see sentinel_url.py, `redis+sentinel://`.
 
         TLS takes its files from the URL's options: ssl_ca_certs, ssl_certfile, ssl_keyfile,
         ssl_cert_reqs, ssl_check_hostname.
@@ -55,6 +61,9 @@ class RedisUrl:
             InvalidServerUrl: If the URL names no server or has an option that is not understood.
         """
         scheme = url.partition("://")[0]
+        if scheme in sentinel_url.SCHEMES:
+            sentinels, server = sentinel_url.split(url)
+            return replace(cls.parse(server), sentinels=sentinels)
         if scheme not in ("redis", "rediss", "unix"):
             raise InvalidServerUrl(f"begins with {scheme[:20]!r}")
         try:
@@ -75,11 +84,24 @@ class RedisUrl:
             username=parts.get("username"),
             password=parts.get("password"),
             tls=_tls_context(parts) if is_tls else None,
+            tls_options={name: parts[name] for name in sorted(_TLS_OPTIONS & parts.keys())},
         )
 
     def at(self, host: str, port: int) -> RedisUrl:
-        """Another server that lets us in the same way: a node of the same cluster."""
-        return replace(self, host=host, port=port, socket_path=None)
+        """A server that lets us in the same way: a node of the same cluster, or the primary now."""
+        return replace(self, host=host, port=port, socket_path=None, sentinels=None)
+
+    def of_sentinel(self, address: Address) -> RedisUrl:
+        """One of the Sentinels, as a server."""
+        assert self.sentinels is not None
+        host, port = address
+        return RedisUrl(
+            host,
+            port,
+            username=self.sentinels.username,
+            password=self.sentinels.password,
+            tls=self.tls if self.sentinels.tls else None,
+        )
 
     def __str__(self) -> str:
         """The URL without user and password, for logs and errors."""
@@ -88,8 +110,10 @@ class RedisUrl:
                 f"?db={self.database}" * bool(self.database)
             )
         scheme = "rediss" if self.tls else "redis"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{scheme}://{host}:{self.port}" + (f"/{self.database}" * bool(self.database))
+        where = sentinel_url.show((self.host, self.port))
+        if self.sentinels is not None:
+            scheme, where = f"{scheme}+sentinel", str(self.sentinels)
+        return f"{scheme}://{where}" + (f"/{self.database}" * bool(self.database))
 
 
 def _tls_context(parts: Mapping[str, object]) -> ssl.SSLContext:

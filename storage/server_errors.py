@@ -5,12 +5,14 @@ StorageError
       +-- InvalidServerUrl       a URL that names no server
       +-- ServerUnavailable      patience ran out before there was an answer
       |    +-- ServerRefused     it is there and does not let us in
+      |         +-- UnknownService  no Sentinel knows a service of that name
       +-- ConnectionLost         the answer of a command that may not be sent twice is lost
       +-- ConnectionClosed       a connection used after close()
       +-- ConnectionOverloaded   more commands outstanding than may be
       +-- CommandFailed          the server answered with an error
       +-- UnsuitableServer       what it promises is too little to keep rooms in
       +-- FolderInUse            a second embedded server on one folder
+      +-- NothingStored          a folder that no embedded server has kept data in
       +-- EmbeddedServerFailed   the embedded server did not start
       +-- EmbeddedServerMissing  there is no embedded server for this machine
 
@@ -38,8 +40,8 @@ class InvalidServerUrl(ServerError):
 
     def __str__(self) -> str:
         return (
-            f"server URL {self.problem}; give redis://host:port/db, rediss://... for TLS "
-            "or unix:///path/to/socket"
+            f"server URL {self.problem}; give redis://host:port/db, rediss://... for TLS, "
+            "unix:///path/to/socket or redis+sentinel://host:port,host:port/service"
         )
 
 
@@ -76,6 +78,28 @@ class ServerRefused(ServerUnavailable):
         return (
             f"{self.server} refuses the connection: {self.problem}; "
             "look at user, password and database number in its URL"
+        )
+
+
+class UnknownService(ServerRefused):
+    """The Sentinels answer, and none of them monitors a primary under the name in the URL.
+
+    Attributes:
+        service: The name.
+        known: The names that they do know.
+    """
+
+    def __init__(self, server: str, service: str, known: tuple[str, ...]) -> None:
+        super().__init__(server, f"no service {service!r}")
+        self.args = (server, service, known)
+        self.service = service
+        self.known = known
+
+    def __str__(self) -> str:
+        names = ", ".join(map(repr, self.known)) or "none"
+        return (
+            f"the Sentinels of {self.server} monitor no service {self.service!r}, but {names}; "
+            "give the name of their `sentinel monitor` line after the last host"
         )
 
 
@@ -133,7 +157,8 @@ class CommandFailed(ServerError):
     """The server's error reply.
 
     Attributes:
-        code: Its first word, as in `WRONGTYPE` or `NOSCRIPT`.
+        code: Its first word, as in `WRONGTYPE` or `NOSCRIPT`; that of the command that failed
+            where Redis 6.2 puts it behind the script's name.
         text: All of it.
     """
 
@@ -141,6 +166,8 @@ class CommandFailed(ServerError):
         super().__init__(text)
         self.text = text
         self.code = text.partition(" ")[0]
+        if self.code == "ERR" and text.startswith("ERR Error running script"):
+            self.code = text.partition(": -")[2].partition(" ")[0] or "ERR"
 
     def __str__(self) -> str:
         return self.text
@@ -186,6 +213,20 @@ class FolderInUse(ServerError):
         return (
             f"{self.folder} is in use: process {self.holder_pid} runs a server there; "
             "stop that one, or choose another folder"
+        )
+
+
+class NothingStored(ServerError):
+    """A folder in which no embedded server has ever run."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        super().__init__(str(folder))
+        self.folder = str(folder)
+
+    def __str__(self) -> str:
+        return (
+            f"there are no rooms in {self.folder}; give the folder that `parlour dev` was run with "
+            "(--data) or the server's URL (--redis or PARLOUR_REDIS)"
         )
 
 

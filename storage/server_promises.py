@@ -7,7 +7,7 @@ Not here: what Parlour does with the answer; it is shown at start and decides no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from .redis_cluster import ClusterConnection
@@ -29,6 +29,15 @@ _DURABILITY_SENTENCES: dict[Durability, str] = {
 }
 
 
+_SETTINGS = (
+    "appendfsync",
+    "maxmemory-policy",
+    "no-appendfsync-on-rewrite",
+    "min-replicas-to-write",
+    "min-replicas-max-lag",
+)
+
+
 @dataclass(frozen=True)
 class ServerPromises:
     """One server's promises, or the weakest of a cluster's.
@@ -43,6 +52,10 @@ class ServerPromises:
         maxmemory_policy: `noeviction`, or `unknown` where it does not tell.
         replicas: How many are connected now. They are fed after the acknowledgement.
         is_cluster: Whether it is a node of a Redis Cluster.
+        min_replicas: It refuses writes while fewer are fed (`min-replicas-to-write`); None where
+            it does not tell.
+        lag_s_max: For how long a silent one counts as fed (`min-replicas-max-lag`).
+        is_watched: Whether Sentinels replace it when it fails.
     """
 
     software: str
@@ -53,6 +66,9 @@ class ServerPromises:
     maxmemory_policy: str
     replicas: int
     is_cluster: bool
+    min_replicas: int | None = None
+    lag_s_max: int | None = None
+    is_watched: bool = False
 
     @property
     def durability(self) -> Durability:
@@ -69,9 +85,20 @@ class ServerPromises:
         if self.appendonly and self.skips_fsync_in_rewrite:
             log += ", not while it rewrites its log"
         sentence = f"{where}, {log}: {_DURABILITY_SENTENCES[self.durability]}"
-        if self.replicas:
-            noun = "replica" if self.replicas == 1 else "replicas"
-            sentence += f"; a failover to its {self.replicas} {noun} can lose the newest ones"
+        return sentence + self._describe_failover()
+
+    def _describe_failover(self) -> str:
+        if not self.replicas:
+            return "; no replica is connected to take its place" * self.is_watched
+        noun = "replica" if self.replicas == 1 else "replicas"
+        sentence = f"; a fail-over to its {self.replicas} {noun} can lose the newest ones"
+        if self.min_replicas:
+            return f"{sentence}, of up to {self.lag_s_max} s (min-replicas-max-lag)"
+        if self.is_watched and self.min_replicas == 0:
+            sentence += (
+                ", and one that is cut off goes on taking writes that will be lost: "
+                "set min-replicas-to-write to 1"
+            )
         return sentence
 
 
@@ -90,10 +117,10 @@ async def read_promises(connection: RedisConnection | ClusterConnection) -> Serv
 
 async def _read_one(connection: RedisConnection) -> ServerPromises:
     info = parse_info(await connection.execute("INFO", repeat=True))
-    config = await _config(
-        connection, "appendfsync", "maxmemory-policy", "no-appendfsync-on-rewrite"
-    )
+    config = await _config(connection, *_SETTINGS)
     promises = interpret(info, config)
+    if connection.url.sentinels is not None:
+        promises = replace(promises, is_watched=True)
     refuse_unsuitable(str(connection.url), promises, info)
     return promises
 
@@ -130,7 +157,13 @@ def interpret(info: dict[str, str], config: dict[str, str]) -> ServerPromises:
         maxmemory_policy=info.get("maxmemory_policy") or config.get("maxmemory-policy", "unknown"),
         replicas=int(info.get("connected_slaves", "0")),
         is_cluster=info.get("cluster_enabled") == "1",
+        min_replicas=_number(config, "min-replicas-to-write"),
+        lag_s_max=_number(config, "min-replicas-max-lag"),
     )
+
+
+def _number(config: dict[str, str], name: str) -> int | None:
+    return int(config[name]) if name in config else None
 
 
 def refuse_unsuitable(server: str, promises: ServerPromises, info: dict[str, str]) -> None:

@@ -11,8 +11,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from .admission import checked_encoded
 from .backend import Backend, Claim
 from .errors import StorageError
+from .large_values import write_large
 from .limits import StorageLimits
 from .operations import Operations
 from .space import Space
@@ -75,6 +77,20 @@ class Storage(Operations):
         """Start a transaction: `async with storage.transaction() as txn:`. See `Transaction`."""
         self._space.flusher.check_usable()
         return Transaction(self, None)
+
+    def put_encoded(self, key: str, data: bytes, *, is_large: bool) -> None:
+        """Store bytes that `encode` has made, as `put` or `put_large` store a value: for imports.
+
+        Raises:
+            DecodeError: If they are anything else; names the key.
+            KeyTooLarge, InvalidKey, ValueTooLarge, WriteBufferFull: As `put` and `put_large`.
+        """
+        view = self._view("put_encoded")
+        checked_encoded(self._space.limits, key, data, is_large=is_large)
+        if is_large:
+            write_large(self._space, view, key, data, confirm=True)
+        else:
+            view.write({key: data}, confirm=True)
 
     async def sync(self) -> None:
         """Wait until everything written so far is durable.

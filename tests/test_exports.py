@@ -11,6 +11,7 @@ PUBLIC = [
     "Response",
     "Room",
     "Schedule",
+    "deploy",
 ]
 
 

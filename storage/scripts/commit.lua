@@ -4,7 +4,7 @@
 -- ARGV  1 epoch   2 flush number   3 fields a shard may have   4 bytes a shard may have
 --       5 '1' drops every shard first   6 first alarm: '' keeps it, '-' deletes it, else its ms
 --       7 how many progress pairs   8 how many merges   9 how many shards are written to
---       10 how many alarms   11 fields and   12 bytes that shard 0 may have
+--       10 how many alarms   11 fields and   12 bytes that shard 0 may have   13 owner
 --       then progress: gateway, number (negative: forget it)
 --       then alarms: name, its ms and note ('': delete it)
 --       then merges: left shard, right shard
@@ -14,6 +14,7 @@
 -- Applied:        {0, alarm or '', changed index entries, removed shards, whole}
 -- Applied before: {1, alarm or '', the whole index, {}, 1}   the answer was lost
 -- Not the owner:  {2, epoch now}
+-- Flush missing:  {3, last flush}   the one before is not here: a fail-over lost it
 --
 -- `whole` is 1 if everything that is not in the entries is gone.
 local own = KEYS[1]
@@ -44,14 +45,19 @@ local function index_entries()
     return entries
 end
 
-local known = redis.call('HMGET', own, '\255e', '\255f', '\255n', '\255t')
-if known[1] ~= ARGV[1] then
+local known = redis.call('HMGET', own, '\255e', '\255f', '\255n', '\255t', '\255o')
+-- The owner too: where a fail-over lost a claim, somebody else's may have the same epoch.
+if known[1] ~= ARGV[1] or known[5] ~= ARGV[13] then
     return {2, tonumber(known[1] or 0)}
 end
 local next_shard = tonumber(known[3] or 1)
+local last_flush = tonumber(known[2] or 0)
 -- Not only the last flush: a copy that a dead connection held back may come after newer ones.
-if tonumber(known[2] or 0) >= tonumber(ARGV[2]) then
+if last_flush >= tonumber(ARGV[2]) then
     return {1, known[4] or '', index_entries(), {}, 1}
+end
+if last_flush ~= tonumber(ARGV[2]) - 1 then
+    return {3, last_flush}
 end
 
 local packed_entries = {}  -- shard -> its index entry, or false
@@ -385,7 +391,7 @@ end
 
 -- 5. All of it, in order.
 
-local progress_from = 13
+local progress_from = 14
 local alarms_from = progress_from + 2 * tonumber(ARGV[7])
 local merges_from = alarms_from + 2 * tonumber(ARGV[10])
 local writes_from = merges_from + 2 * tonumber(ARGV[8])

@@ -229,7 +229,7 @@ class Stage:
     async def stored(self, key: str) -> object:
         """What is durable under a key of a room that has left."""
         claim = await self.backend.claim(KEY.space, owner="test", address="")
-        await self.backend.release(KEY.space, epoch=claim.epoch)
+        await self.backend.release(KEY.space, owner=claim.owner, epoch=claim.epoch)
         data = (claim.values or {}).get(key)
         return None if data is None else decode(data)
 

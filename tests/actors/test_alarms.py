@@ -41,7 +41,7 @@ def empty_diary() -> None:
 async def kept(stage: Stage) -> dict[str, Alarm]:
     """The alarms that are durable, of a room that has left."""
     claim = await stage.backend.claim(KEY.space, owner="test", address="")
-    await stage.backend.release(KEY.space, epoch=claim.epoch)
+    await stage.backend.release(KEY.space, owner=claim.owner, epoch=claim.epoch)
     return claim.alarms
 
 

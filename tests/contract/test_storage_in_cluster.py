@@ -49,7 +49,7 @@ async def use(backend: RedisBackend, space: str) -> None:
     assert await storage.size() == (0, 0)
     with pytest.raises(ClaimHeld):
         await backend.claim(space, owner="other", address="")
-    await backend.release(space, epoch=claim.epoch)
+    await backend.release(space, owner=claim.owner, epoch=claim.epoch)
 
 
 async def test_rooms_are_spread_over_the_nodes(

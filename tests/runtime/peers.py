@@ -8,7 +8,7 @@ from pathlib import Path
 from parlour.actors import messages
 from parlour.actors.frames import Kind, pack
 from parlour.actors.link import Link, listen
-from parlour.actors.messages import Attach, Placed, Refused, RoomKey
+from parlour.actors.messages import Attach, Placed, Refused, RoomKey, Wake
 
 from ..actors.linked import TIMEOUT_S, Frame, Inbox
 
@@ -62,7 +62,7 @@ class Manager:
         self, link: Link, kind: int, channel: int, number: int, sequence: int, payload: bytes
     ) -> None:
         assert kind == Kind.WAKE
-        self.asked.append(messages.decode(payload, RoomKey))
+        self.asked.append(messages.decode(payload, Wake).key)
         self._asked_again.set()
         if not self.silent:
             placed = Placed(error=self.error) if self.error else Placed(self.place)

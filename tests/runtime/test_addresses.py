@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from parlour.actors.messages import RoomKey
-from parlour.runtime.addresses import ROOM_ID_BYTES_MAX, BadAddress, RoomAddress, room_address
+from parlour.runtime.addresses import (
+    ROOM_ID_BYTES_MAX,
+    BadAddress,
+    RoomAddress,
+    room_address,
+    room_named,
+)
 
 
 @pytest.mark.parametrize(
@@ -101,3 +107,19 @@ def test_any_path_is_a_room_or_none_or_refused(path: str) -> None:
     except BadAddress:
         return
     assert address is None or address.path.startswith("/")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=80))
+def test_a_person_names_a_room_by_its_id_as_it_is(room_id: str) -> None:
+    """Slashes and percent signs are part of it: nothing is decoded."""
+    assert room_named(f"chat/{room_id}") == RoomKey("chat", room_id)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "lobby", "/lobby", "chat/", "Chat/x", "c{a}/x", "chat/" + "é" * 513, "chat/\udc80"]
+)
+def test_a_name_of_no_room_is_refused(name: str) -> None:
+    """With what is allowed, and not at length."""
+    with pytest.raises(BadAddress) as refused:
+        room_named(name)
+    assert len(str(refused.value)) < 300

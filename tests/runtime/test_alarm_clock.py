@@ -10,7 +10,7 @@ from parlour.actors.frames import Kind
 from parlour.actors.messages import Hello, RoomKey
 from parlour.runtime import alarm_clock
 from parlour.runtime.alarm_clock import TAKEN_S, UNKNOWN_S, AlarmClock
-from parlour.runtime.manager_client import ManagerClient
+from parlour.runtime.manager_client import Managers
 from parlour.runtime.route import PendingEvent, Route
 from parlour.runtime.router import Router
 from parlour.storage import MemoryBackend, Storage
@@ -18,6 +18,8 @@ from parlour.storage import MemoryBackend, Storage
 
 class Listener:
     """A gateway without clients."""
+
+    on_probation = False
 
     def on_room_frame(self, route: Route, kind: int, number: int, payload: bytes) -> None:
         raise AssertionError("no room says anything here")
@@ -35,7 +37,7 @@ class Bench:
         me = Hello("gateway", "g1", 1)
         self.now_s = 1_000.0
         self.backend = MemoryBackend()
-        manager = ManagerClient(str(folder / "manager.sock"), me)
+        manager = Managers(str(folder / "manager.sock"), me)
         self.router = Router(me, manager, Listener(), lambda: 0.0)
         self.parties = {"chat"}
         self.clock = AlarmClock(self._open, self.router, lambda: self.parties, lambda: self.now_s)

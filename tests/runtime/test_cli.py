@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -42,11 +44,24 @@ def test_help_tells_the_commands() -> None:
     """And each command its options."""
     result = parlour("--help")
     assert result.exit_code == 0
-    assert "dev" in result.output
+    for command in ("dev", "rooms", "room", "storage"):
+        assert f"\n  {command} " in result.output
     result = parlour("dev", "--help")
     assert result.exit_code == 0
     for option in ("--host", "--port", "--redis", "--data"):
         assert option in result.output
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["rooms", "--help"], ["storage", "--help"]])
+def test_help_is_there_at_once(arguments: list[str]) -> None:
+    """It imports neither Ray nor anything else that runs rooms."""
+    code = (
+        "import sys; from parlour.cli import main; main(sys.argv[1:], standalone_mode=False); "
+        "print(sorted({'ray', 'aiohttp', 'parlour.runtime'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
 
 
 def test_the_version_is_told() -> None:

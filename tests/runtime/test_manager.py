@@ -12,15 +12,16 @@ import pytest
 from parlour.actors import messages
 from parlour.actors.frames import Kind, pack
 from parlour.actors.link import Link, connect
-from parlour.actors.messages import Hello, Leave, Placed, Report, RoomKey, RoomReport
+from parlour.actors.messages import Hello, Leave, Placed, Report, RoomKey, RoomReport, Wake
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
 from parlour.actors.room_actor import RoomActorSettings
+from parlour.runtime import crew, waiting
 from parlour.runtime import manager as manager_module
-from parlour.runtime import waiting
 from parlour.runtime.code import Code
+from parlour.runtime.crew import DeployFailed
 from parlour.runtime.deployment import Deployment
-from parlour.runtime.manager import DeployFailed, HibernationManager
+from parlour.runtime.manager import HibernationManager
 from parlour.runtime.pool import ActorState
 from parlour.runtime.settings import ManagerSettings
 
@@ -101,10 +102,10 @@ class Starter:
         self.hangs = False
         self.killed: list[str] = []
 
-    async def start(self, settings: RoomActorSettings, code: bytes) -> ScriptedActor:
+    async def start(self, settings: RoomActorSettings, deployed: Deployment) -> ScriptedActor:
         if self.problem == "nothing starts":
             raise RuntimeError(self.problem)
-        actor = ScriptedActor(self, settings.id, settings.version, code)
+        actor = ScriptedActor(self, settings.id, settings.version, deployed.code.data)
         self.actors.append(actor)
         if self.problem:
             actor.end(self.problem)
@@ -136,7 +137,9 @@ class Stage:
 
     async def deploy(self, version: int = 1) -> None:
         code = Code({"chat": options_of(Chat)}, b"code %d" % version)
-        await self.manager.deploy(Deployment(version, code))
+        new = Deployment(version, code)
+        await self.manager.try_out(new)
+        self.manager.use(new, within_s=0.0)
 
     async def gateway(self) -> Gateway:
         inbox = Inbox()
@@ -167,7 +170,7 @@ class Gateway:
 
     def ask(self, name: str) -> int:
         number = next(self._numbers)
-        payload = messages.encode(RoomKey("chat", name))
+        payload = messages.encode(Wake(RoomKey("chat", name)))
         self.link.write(pack(Kind.WAKE, number=number, payload=payload))
         return number
 
@@ -338,7 +341,7 @@ async def test_code_that_never_comes_to_an_end_of_starting_fails(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a while, and its process is killed."""
-    monkeypatch.setattr(manager_module, "TRIAL_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(crew, "TRIAL_TIMEOUT_S", 0.02)
     stage.starter.hangs = True
     with pytest.raises(DeployFailed, match="did not start within"):
         await stage.deploy()

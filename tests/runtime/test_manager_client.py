@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from parlour.actors.messages import Hello, RoomKey
 from parlour.runtime import manager_client
-from parlour.runtime.manager_client import CannotPlace, ManagerClient
+from parlour.runtime.manager_client import CannotPlace, Managers
 
 from .peers import Manager
 
@@ -27,16 +27,14 @@ async def manager(tmp_path: Path) -> AsyncIterator[Manager]:
 
 
 @pytest.fixture
-async def client(manager: Manager) -> AsyncIterator[ManagerClient]:
+async def client(manager: Manager) -> AsyncIterator[Managers]:
     """A line to it, which is opened by the first question."""
-    client = ManagerClient(manager.address, Hello("gateway", "g1", 1))
+    client = Managers(manager.address, Hello("gateway", "g1", 1))
     yield client
     client.close()
 
 
-async def test_questions_are_answered_over_one_line(
-    manager: Manager, client: ManagerClient
-) -> None:
+async def test_questions_are_answered_over_one_line(manager: Manager, client: Managers) -> None:
     """Also when many are asked at once before it is open."""
     keys = [RoomKey("chat", str(number)) for number in range(50)]
     places = await asyncio.gather(*(client.place(key) for key in keys))
@@ -45,7 +43,7 @@ async def test_questions_are_answered_over_one_line(
     assert len(manager.links) == 1
 
 
-async def test_a_manager_without_a_place_says_why(manager: Manager, client: ManagerClient) -> None:
+async def test_a_manager_without_a_place_says_why(manager: Manager, client: Managers) -> None:
     """In its own words."""
     manager.error = "all are taken"
     with pytest.raises(CannotPlace, match="all are taken"):
@@ -53,7 +51,7 @@ async def test_a_manager_without_a_place_says_why(manager: Manager, client: Mana
 
 
 async def test_a_manager_that_is_gone_is_said_to_all_who_wait(
-    manager: Manager, client: ManagerClient
+    manager: Manager, client: Managers
 ) -> None:
     """And asked again over a new line."""
     manager.silent = True
@@ -70,13 +68,13 @@ async def test_a_manager_that_is_gone_is_said_to_all_who_wait(
 
 async def test_nobody_there_is_said(tmp_path: Path) -> None:
     """No socket at all."""
-    client = ManagerClient(str(tmp_path / "none"), Hello("gateway", "g1", 1))
+    client = Managers(str(tmp_path / "none"), Hello("gateway", "g1", 1))
     with pytest.raises(CannotPlace, match="does not answer"):
         await client.place(KEY)
 
 
 async def test_a_manager_that_never_answers_is_not_waited_for_for_ever(
-    manager: Manager, client: ManagerClient, monkeypatch: pytest.MonkeyPatch
+    manager: Manager, client: Managers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limit has a name; a late answer is nobody's."""
     monkeypatch.setattr(manager_client, "ANSWER_TIMEOUT_S", 0.02)

@@ -11,7 +11,7 @@ from parlour.actors import messages
 from parlour.actors.frames import GONE_LOST, Kind
 from parlour.actors.messages import ConnectionRecord, Hello, Refused, RoomKey
 from parlour.runtime import router as router_module
-from parlour.runtime.manager_client import ManagerClient
+from parlour.runtime.manager_client import Managers
 from parlour.runtime.route import PendingEvent, Route
 from parlour.runtime.router import WAKE_PATIENCE_S, Router
 
@@ -27,6 +27,7 @@ class Listener:
     """Keeps what rooms say and which events failed."""
 
     def __init__(self) -> None:
+        self.on_probation = False
         self.said: list[tuple[int, int, bytes]] = []
         self.failed: list[tuple[bytes, str, bool]] = []
         self._changed = asyncio.Event()
@@ -59,7 +60,7 @@ class Stage:
         self.actor = RoomActor(folder)
         self.listener = Listener()
         self.router = Router(
-            ME, ManagerClient(self.manager.address, ME), self.listener, lambda: self.now_s
+            ME, Managers(self.manager.address, ME), self.listener, lambda: self.now_s
         )
 
     @property

@@ -48,12 +48,21 @@ EXAMPLES = {
     errors.StorageReset("chat/a", "the disk is full"): (
         "storage of 'chat/a' was reset: the disk is full"
     ),
+    errors.FlushMissing("chat/a", 8, 5): (
+        "storage of 'chat/a' was reset: flush 8 cannot follow flush 5, the last one that the "
+        "server has: it lost 2 acknowledged before, as a fail-over to a late replica does, or a "
+        "crash of a server that does not fsync always; the room goes on from what is there"
+    ),
     errors.NotOwner("chat/a", 1, 2): (
         "storage of 'chat/a' was reset: it was claimed with epoch 1 and the epoch is 2 now; "
         "another owner has taken over"
     ),
     errors.ClaimHeld("process-1", "host:1", 7): (
         "the claim is held by 'process-1' at 'host:1' with epoch 7"
+    ),
+    errors.InvalidExport(3, "it is no JSON"): (
+        "line 3 of the export: it is no JSON; "
+        "give a file as `parlour storage export` has written it"
     ),
 }
 

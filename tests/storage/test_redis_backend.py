@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -19,6 +20,7 @@ from parlour.storage import (
     encode,
 )
 from parlour.storage.backend import Batch, Home, ShardWrites
+from parlour.storage.errors import FlushMissing
 from parlour.storage.keys import MARK, metadata_key
 from parlour.storage.server_errors import CommandFailed
 
@@ -69,7 +71,7 @@ async def test_the_holder_claims_again(backend: RedisBackend) -> None:
     await backend.claim(SPACE, owner="one", address="")
     assert (await backend.claim(SPACE, owner="one", address="")).epoch == 2
     with pytest.raises(NotOwner):
-        await backend.commit(Batch(SPACE, epoch=1, flush_number=1))
+        await backend.commit(Batch(SPACE, "one", epoch=1, flush_number=1))
 
 
 async def test_a_takeover_compares_the_epoch(backend: RedisBackend) -> None:
@@ -86,10 +88,10 @@ async def test_a_takeover_compares_the_epoch(backend: RedisBackend) -> None:
 async def test_a_released_space_is_free(backend: RedisBackend) -> None:
     """The epoch goes on from where it was, and only its owner can release it."""
     claim = await backend.claim(SPACE, owner="one", address="")
-    await backend.release(SPACE, epoch=claim.epoch + 1)
+    await backend.release(SPACE, owner="one", epoch=claim.epoch + 1)
     with pytest.raises(ClaimHeld):
         await backend.claim(SPACE, owner="two", address="")
-    await backend.release(SPACE, epoch=claim.epoch)
+    await backend.release(SPACE, owner="one", epoch=claim.epoch)
     assert (await backend.claim(SPACE, owner="two", address="")).epoch == 2
 
 
@@ -436,7 +438,9 @@ async def test_what_an_older_layout_left_is_refused(
 async def test_a_commit_is_applied_once(backend: RedisBackend) -> None:
     """The same number again is answered with the index, and changes nothing."""
     claim = await backend.claim(SPACE, owner="owner", address="")
-    batch = Batch(SPACE, claim.epoch, 1, writes={0: ShardWrites({"a": b"1", "b": b"1"}, [])})
+    batch = Batch(
+        SPACE, "owner", claim.epoch, 1, writes={0: ShardWrites({"a": b"1", "b": b"1"}, [])}
+    )
     first = await backend.commit(batch)
     batch.writes[0].deletes.append("a")
     again = await backend.commit(batch)
@@ -457,7 +461,33 @@ async def test_a_copy_of_an_older_commit_changes_nothing(backend: RedisBackend) 
 
 
 def _put(epoch: int, flush_number: int, value: int) -> Batch:
-    return Batch(SPACE, epoch, flush_number, writes={0: ShardWrites({"a": encode(value)}, [])})
+    return Batch(
+        SPACE, "owner", epoch, flush_number, writes={0: ShardWrites({"a": encode(value)}, [])}
+    )
+
+
+async def test_a_commit_follows_the_one_before_and_no_other(
+    backend: RedisBackend, client: redis.Redis
+) -> None:
+    """A server that lost flushes takes none that was made on top of them."""
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    await backend.commit(_put(claim.epoch, 1, 1))
+    before = {key: client.hgetall(key) for key in client.scan_iter()}
+    with pytest.raises(FlushMissing, match=r"flush 4 cannot follow flush 1.* it lost 2 ack"):
+        await backend.commit(_put(claim.epoch, 4, 4))
+    assert {key: client.hgetall(key) for key in client.scan_iter()} == before
+    await backend.commit(_put(claim.epoch, 2, 2))
+
+
+async def test_the_same_epoch_of_another_owner_is_another_claim(backend: RedisBackend) -> None:
+    """A fail-over can lose a claim, and somebody else is then given its epoch."""
+    claim = await backend.claim(SPACE, owner="lucky", address="")
+    await backend.commit(dataclasses.replace(_put(claim.epoch, 1, 1), owner="lucky"))
+    with pytest.raises(NotOwner):
+        await backend.commit(_put(claim.epoch, 1, 2))  # not taken for one that landed before
+    await backend.release(SPACE, owner="owner", epoch=claim.epoch)
+    with pytest.raises(ClaimHeld):
+        await backend.claim(SPACE, owner="third", address="")
 
 
 async def test_a_late_commit_changes_nothing(backend: RedisBackend, client: redis.Redis) -> None:
@@ -466,7 +496,13 @@ async def test_a_late_commit_changes_nothing(backend: RedisBackend, client: redi
     await backend.claim(SPACE, owner="new", address="", takeover_epoch=old.epoch)
     before = {key: client.hgetall(key) for key in client.scan_iter()}
     late = Batch(
-        SPACE, old.epoch, 1, clear=True, writes={0: ShardWrites({"a": b"1"}, [])}, progress={"g": 1}
+        SPACE,
+        "old",
+        old.epoch,
+        1,
+        clear=True,
+        writes={0: ShardWrites({"a": b"1"}, [])},
+        progress={"g": 1},
     )
     with pytest.raises(NotOwner):
         await backend.commit(late)

@@ -484,7 +484,7 @@ async def test_tls_is_spoken_and_certificates_are_checked(
     ("url", "problem"),
     [
         ("localhost:6379", "begins with"),
-        ("redis+sentinel://host", "begins with 'redis\\+sentinel'"),
+        ("redis+socket://host", "begins with 'redis\\+socket'"),
         ("unix://", "no path"),
         ("redis://localhost?sll_ca_certs=x", "option 'sll_ca_certs', which is not understood"),
         ("redis://localhost?ssl_ca_certs=x", "option 'ssl_ca_certs'"),

@@ -139,4 +139,4 @@ def test_a_server_that_is_new_enough_is_not(version: str) -> None:
 def test_a_failover_is_named_as_the_hole_it_is() -> None:
     """Replicas are fed after the acknowledgement, whatever the disk promises."""
     promises = ServerPromises("Redis", "7.2.4", True, "always", False, "noeviction", 2, False)
-    assert promises.describe().endswith("a failover to its 2 replicas can lose the newest ones")
+    assert promises.describe().endswith("a fail-over to its 2 replicas can lose the newest ones")

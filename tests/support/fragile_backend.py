@@ -59,8 +59,8 @@ class FragileBackend:
             space, owner=owner, address=address, takeover_epoch=takeover_epoch
         )
 
-    async def release(self, space: str, *, epoch: int) -> None:
-        await self._backend.release(space, epoch=epoch)
+    async def release(self, space: str, *, owner: str, epoch: int) -> None:
+        await self._backend.release(space, owner=owner, epoch=epoch)
 
     async def lease_alive(self, owner: str) -> bool:
         return await self._backend.lease_alive(owner)

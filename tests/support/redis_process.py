@@ -15,10 +15,14 @@ from parlour.storage.embedded_process import end, spawn, wait_until_ready
 class RedisProcess:
     """`program` with its data, log and socket in `folder`; ends with the test run at the latest."""
 
-    def __init__(self, program: Path, folder: Path, *arguments: str) -> None:
+    def __init__(
+        self, program: Path, folder: Path, *arguments: str, config: Path | None = None
+    ) -> None:
+        """`config` makes it a Sentinel, which writes what it learns into that file."""
         self.folder = folder
         self._program = program
         self._arguments = arguments
+        self._config = config
         self._socket = folder / "s"
         self._let_go = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -36,7 +40,10 @@ class RedisProcess:
         """Start it and wait until it answers."""
         self._let_go = threading.Event()
         arguments = ["--dir", str(self.folder), "--unixsocket", str(self._socket)]
-        arguments += ["--port", "0", "--save", "", *self._arguments]
+        if self._config is not None:
+            arguments = [str(self._config), "--sentinel", *arguments, *self._arguments]
+        else:
+            arguments += ["--port", "0", "--save", "", *self._arguments]
         log = self.folder / "log"
         self._process = spawn(self._program, arguments, log, (), self._let_go)
         trouble = wait_until_ready(self._process, self._socket, 20.0)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -37,6 +39,8 @@ async def test_history_survives_a_restart_and_nothing_is_left_behind(
             history = json.loads(await client.receive_str())
             expected = [] if start == "first" else ["remember me"]
             assert [message["text"] for message in history["messages"]] == expected
+            found = await asyncio.to_thread(lobby_of, tmp_path / "data")
+            assert found["live"]
             if start == "first":
                 await client.send_str("remember me")
                 while json.loads(await client.receive_str())["type"] != "message":
@@ -48,6 +52,23 @@ async def test_history_survives_a_restart_and_nothing_is_left_behind(
                 pass
             assert (told.type, told.data) == (aiohttp.WSMsgType.CLOSE, 1001)
         assert processes_of_session(parlour.session) == []
+        found = await asyncio.to_thread(lobby_of, tmp_path / "data")
+        assert not found["live"]
+
+
+def lobby_of(data_folder: Path) -> Any:
+    """What `parlour room show` says of the lobby of a data folder, whether it is in use or not."""
+    result = subprocess.run(
+        [sys.executable, "-m", "parlour", "room", "show", "main/lobby", "--json"]
+        + ["--data", str(data_folder)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={name: value for name, value in os.environ.items() if name != "PARLOUR_REDIS"},
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
 
 
 async def test_a_changed_file_is_reloaded_and_sockets_stay(

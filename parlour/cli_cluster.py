@@ -1,0 +1,183 @@
+"""The commands for a Ray cluster: start, stop, status, deploy, deployments, rollback, drain."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from .refusal import refusals
+
+address_option = click.option(
+    "--address",
+    envvar="RAY_ADDRESS",
+    help="Of the Ray cluster; by default the one of this machine.",
+)
+within_option = click.option(
+    "--within",
+    "within_s",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="Move all live rooms in that time; by default each moves when it hibernates.",
+)
+
+
+@click.command()
+@address_option
+@click.option(
+    "--redis",
+    "redis_url",
+    metavar="URL",
+    envvar="PARLOUR_REDIS",
+    required=True,
+    help="The Redis or Valkey of the rooms, as every node reaches it.",
+)
+@click.option("--host", default="0.0.0.0", show_default=True, help="Where the gateways listen.")
+@click.option(
+    "--port", default=1999, show_default=True, type=click.IntRange(1, 65535), help="Their port."
+)
+@click.option(
+    "--standbys",
+    default=2,
+    show_default=True,
+    type=click.IntRange(0, 100),
+    help="Started processes that wait for a room, on each node.",
+)
+@click.option(
+    "--max-live-rooms",
+    "live_rooms_max",
+    type=click.IntRange(1),
+    help="Most rooms that have a process at once, on each node; by default what memory allows.",
+)
+@click.option(
+    "--resource", help="Only nodes with this Ray resource take part; by default every node does."
+)
+@refusals
+def start(
+    address: str | None,
+    redis_url: str,
+    host: str,
+    port: int,
+    standbys: int,
+    live_rooms_max: int | None,
+    resource: str | None,
+) -> None:
+    """Start Parlour on a running Ray cluster."""
+    from .runtime import cluster
+    from .runtime.progress import progress
+    from .runtime.settings import ClusterSettings
+    from .runtime.status_text import describe_nodes
+
+    with progress("looking at the Redis server"):
+        click.echo(f"  {cluster.look_at_redis(redis_url)}")
+    with cluster.connected(address), progress("starting gateways and hibernation managers"):
+        settings = ClusterSettings(
+            redis_url, host, port, standbys, live_rooms_max, resource, cluster.secret()
+        )
+        found = cluster.start(settings)
+    click.echo(describe_nodes(found))
+
+
+@click.command()
+@address_option
+@refusals
+def stop(address: str | None) -> None:
+    """Stop Parlour on a Ray cluster; the cluster itself, and what is stored, stay."""
+    from .runtime import cluster
+    from .runtime.progress import progress
+
+    with cluster.connected(address), progress("stopping: rooms store what is not stored yet"):
+        cluster.stop()
+
+
+@click.command()
+@address_option
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@refusals
+def status(address: str | None, as_json: bool) -> None:
+    """Show nodes, gateways, rooms, versions and what the Redis server promises."""
+    from .runtime import cluster
+    from .runtime.status_text import as_dict, describe
+
+    with cluster.connected(address):
+        found = cluster.status()
+        promises = cluster.look_at_redis(found.redis_url)
+        click.echo(json.dumps(as_dict(found, promises)) if as_json else describe(found, promises))
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--address",
+    envvar="RAY_API_SERVER_ADDRESS",
+    help="Of the job server, as in http://head:8265; `auto` deploys from this node of the cluster, "
+    "without a job.",
+)
+@within_option
+@refusals
+def deploy(path: Path, address: str | None, within_s: float | None) -> None:
+    """Deploy the room classes of PATH: a file, or a folder with a parlour.toml."""
+    from .runtime import jobs, project
+
+    found = project.read(path)
+    if jobs.is_inside_job(os.environ):
+        address = "auto"
+    if address == "auto":
+        from .runtime.deploying import deploy_here
+
+        deploy_here(found, address, within_s, click.echo)
+    else:
+        jobs.submit(found, address or jobs.DEFAULT_ADDRESS, within_s, click.echo)
+
+
+@click.command()
+@address_option
+@refusals
+def deployments(address: str | None) -> None:
+    """List the versions of the room classes."""
+    from .runtime import cluster
+    from .runtime.status_text import describe_versions
+
+    with cluster.connected(address):
+        click.echo(describe_versions(cluster.status()))
+
+
+@click.command()
+@click.argument("version", type=click.IntRange(1), required=False)
+@address_option
+@within_option
+@refusals
+def rollback(version: int | None, address: str | None, within_s: float | None) -> None:
+    """Use VERSION of the room classes again; by default the one before."""
+    from .runtime import cluster
+
+    with cluster.connected(address):
+        click.echo(f"version {cluster.roll_back(version, within_s)} is deployed")
+
+
+@click.command()
+@click.argument("node")
+@address_option
+@click.option(
+    "--within",
+    "within_s",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="Time for its rooms, then its clients, to leave.",
+)
+@refusals
+def drain(node: str, address: str | None, within_s: float) -> None:
+    """Empty NODE (its address, or the beginning of its id) before it is taken away."""
+    from .runtime import cluster
+    from .runtime.progress import progress
+
+    with cluster.connected(address), progress(f"rooms and clients leave {node}"):
+        node_id = cluster.drain(node, within_s)
+    click.echo(f"node {node_id} has no rooms and no clients any more")
+
+
+COMMANDS = [start, stop, status, deploy, deployments, rollback, drain]

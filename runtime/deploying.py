@@ -1,0 +1,70 @@
+"""Deploying as a driver of the cluster: what a job's entrypoint does, and a program can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ray
+
+from ..actors.parties import MAIN
+from ..actors.room import Room
+from . import cluster
+from .code import CannotLoad, pack_classes
+from .jobs import room_runtime_env
+from .project import Project
+
+
+def deploy_here(
+    project: Project, address: str | None, within_s: float | None, say: Callable[[str], None]
+) -> int:
+    """Load what is to be deployed in this process and roll it out; returns the version.
+
+    Raises:
+        CannotLoad: If the classes cannot be loaded.
+        ClusterError: If a room actor cannot use them, or Parlour does not run there.
+    """
+    say(f"- loading the room classes of {project.name}")
+    code = project.load()
+    with cluster.connected(address):
+        of_job = ray.get_runtime_context().runtime_env
+        say(f"- trying them out: {', '.join(sorted(code.parties))}")
+        version = cluster.deploy(
+            code,
+            name=project.name,
+            runtime_env=room_runtime_env(project, of_job),
+            within_s=within_s,
+        )
+    say(f"version {version} is deployed")
+    return version
+
+
+def deploy(
+    *rooms: type[Room],
+    parties: Mapping[str, type[Room]] | None = None,
+    name: str = "",
+    address: str | None = None,
+    within_s: float | None = None,
+    runtime_env: Mapping[str, Any] | None = None,
+) -> int:
+    """Deploy room classes on the Ray cluster at `address`; returns the version.
+
+    Each class is deployed under its own name in lower case, a single one also as `main`; `parties`
+    gives other names. By default the cluster that this program is a driver of is used, or the one
+    of this machine. The classes travel by value, with the modules of yours that define them.
+    Live rooms move to the new version within `within_s` seconds, or as they hibernate (None).
+
+    Raises:
+        CannotLoad: If they cannot be deployed.
+        ClusterError: If a room actor cannot use them, or Parlour does not run there.
+    """
+    classes = {room.__name__.lower(): room for room in rooms} | dict(parties or {})
+    if not classes:
+        raise CannotLoad("no room class was given; name at least one, as in deploy(Chat)")
+    if len(classes) == 1:
+        classes.setdefault(MAIN, next(iter(classes.values())))
+    code = pack_classes(classes)
+    with cluster.connected(address):
+        return cluster.deploy(
+            code, name=name, runtime_env=dict(runtime_env or {}), within_s=within_s
+        )

@@ -1,0 +1,70 @@
+"""The directory: which room actor has a room, as its claim in Redis tells. A hint, not a right.
+
+A gateway of a cluster asks it before it has a room woken on its own node: the room may be live on
+another. What it says may be outdated a moment later; the claim decides then, and the gateway asks
+again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+from ..actors.messages import RoomKey
+from ..storage import StorageError
+from ..storage.keys import ADDRESS, OWNER, lease_key, metadata_key
+from ..storage.redis_cluster import connect
+from ..storage.redis_commands import ConnectionLimits
+from ..storage.redis_connection import RedisClient
+
+PATIENCE_S = 2.0  # for an answer; whoever asks tries again
+
+
+class Holder(NamedTuple):
+    """The process that has a room: the name of its lease, and where it accepts links."""
+
+    owner: str
+    address: str
+
+
+class Directory:
+    """Looks rooms up. One connection, opened with the first question."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis_url = redis_url
+        self._server: RedisClient | None = None
+        self._connecting = asyncio.Lock()
+
+    async def find(self, key: RoomKey) -> Holder | None:
+        """Who has the room and is alive; None if nobody is.
+
+        Raises:
+            OSError: If the server does not answer in `PATIENCE_S`.
+        """
+        try:
+            server, name = await self._connected(), metadata_key(key.space)
+            owner, address = await server.execute(
+                "HMGET", name, OWNER, ADDRESS, key=name, repeat=True
+            )
+            if not owner or not address:
+                return None
+            lease = lease_key(owner.decode())
+            if not await server.execute("EXISTS", lease, key=lease, repeat=True):
+                return None
+        except StorageError as error:
+            raise OSError(f"the directory cannot be read: {error}") from error
+        return Holder(owner.decode(), address.decode())
+
+    async def _connected(self) -> RedisClient:
+        async with self._connecting:
+            if self._server is None:
+                limits = ConnectionLimits(patience_s=PATIENCE_S)
+                self._server = await connect(
+                    self._redis_url, limits=limits, name="parlour-directory"
+                )
+            return self._server
+
+    async def close(self) -> None:
+        """Give up the connection."""
+        if self._server is not None:
+            await self._server.close()

@@ -1,0 +1,179 @@
+"""One node as the controller sees it: its hibernation manager and its gateway, as Ray actors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Sequence
+from typing import Any, TypeVar
+
+import ray
+from ray.exceptions import ActorDiedError, ActorUnschedulableError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from .deployment import Deployment
+from .placement import NodeLoad
+from .ray_actors import RayGateway, RayManager, actor_class
+from .settings import NodeSettings
+from .status import GatewayStatus, ManagerStatus, NodeStatus
+
+log = logging.getLogger(__name__)
+
+LOOK_TIMEOUT_S = 3.0  # for a process of a node to answer; the node may be cut off
+TRY_OUT_TIMEOUT_S = 45.0
+STOP_TIMEOUT_S = 8.0  # for one of the two
+DRAIN_SHARE_OF_CLIENTS = 0.5  # of the time that a node is given, its clients have the second half
+DRAIN_DEFAULT_S = 30.0  # for a node that is taken away at no given time
+RESTARTS_WITHOUT_END = -1
+
+T = TypeVar("T")
+
+
+class NodeKeeper:
+    """Keeps the two processes of a node running."""
+
+    def __init__(self, settings: NodeSettings) -> None:
+        self.settings = settings
+        self.manager: ManagerStatus | None = None  # as it last said; None: it does not answer
+        self.gateway: GatewayStatus | None = None
+        self.draining = False
+
+    def __repr__(self) -> str:
+        return f"<NodeKeeper {self.settings.node_id} at {self.settings.host}>"
+
+    @property
+    def load(self) -> NodeLoad | None:
+        """What the node last said of itself."""
+        return self.manager.load if self.manager is not None else None
+
+    @property
+    def live_rooms(self) -> int:
+        """Rooms that are live there."""
+        return self.manager.live_rooms if self.manager is not None else 0
+
+    def status(self) -> NodeStatus:
+        """How things are there."""
+        settings = self.settings
+        return NodeStatus(
+            settings.node_id, settings.host, self.draining, self.manager, self.gateway
+        )
+
+    async def look(
+        self, deployed: Deployment | None, loads: Sequence[NodeLoad], on_probation: bool
+    ) -> None:
+        """Ask both how they are, start them if need be, and tell them what they should know."""
+        peers = [load for load in loads if load.node_id != self.settings.node_id]
+        parties = list(deployed.code.parties) if deployed is not None else []
+        self.manager = await self._ask("manager", lambda actor: actor.look.remote(peers))
+        if self.draining and self.gateway is not None:
+            # It has stopped to listen; a new one would begin again.
+            return
+        self.gateway = await self._ask(
+            "gateway", lambda actor: actor.look.remote(parties, on_probation)
+        )
+        if deployed is None or self.manager is None or self.draining:
+            return
+        if self.manager.version != deployed.version:
+            # It was not there when the version changed.
+            await self._ask("manager", lambda actor: actor.use.remote(deployed, None))
+
+    async def try_out(self, new: Deployment) -> None:
+        """See `HibernationManager.try_out`.
+
+        Raises:
+            RayError: If they cannot be used, or the node does not answer.
+        """
+        await asyncio.wait_for(self._actor("manager").try_out.remote(new), TRY_OUT_TIMEOUT_S)
+
+    async def use(
+        self, deployed: Deployment, within_s: float | None, *, on_probation: bool
+    ) -> None:
+        """Have a version used; a node that does not answer learns of it when it does again."""
+        parties = list(deployed.code.parties)
+        await asyncio.gather(
+            self._ask("manager", lambda actor: actor.use.remote(deployed, within_s)),
+            self._ask("gateway", lambda actor: actor.look.remote(parties, on_probation)),
+        )
+
+    async def drain(self, within_s: float) -> None:
+        """Have the rooms move to other nodes first, then the clients, within the time."""
+        self.draining = True
+        started_s = time.monotonic()
+        await self._ask(
+            "manager", lambda actor: actor.drain.remote(within_s * (1 - DRAIN_SHARE_OF_CLIENTS))
+        )
+        left_s = max(0.0, within_s - (time.monotonic() - started_s))
+        await asyncio.sleep(min(left_s, within_s * (1 - DRAIN_SHARE_OF_CLIENTS)))
+        left_s = max(0.0, within_s - (time.monotonic() - started_s))
+        await self._ask("gateway", lambda actor: actor.drain.remote(left_s))
+        await asyncio.sleep(left_s)
+
+    async def stop(self) -> None:
+        """Close every socket of the node, let every room leave in good order."""
+        for name in ("gateway", "manager"):
+            try:
+                await asyncio.wait_for(_awaited(self._actor(name).stop.remote()), STOP_TIMEOUT_S)
+            except (RayError, TimeoutError) as error:
+                log.info("the %s of %r does not stop: %s", name, self, type(error).__name__)
+
+    def forget(self) -> None:
+        """The node is gone: so are its processes, which Ray would wait for."""
+        for name in ("gateway", "manager"):
+            with contextlib.suppress(ValueError):
+                ray.kill(ray.get_actor(self._name(name)), no_restart=True)
+
+    async def _ask(self, name: str, question: Any) -> Any:
+        """The answer of one of the two; None, and what can be done is done, if there is none."""
+        try:
+            answer: Awaitable[Any] = question(self._actor(name))
+            return await asyncio.wait_for(_awaited(answer), LOOK_TIMEOUT_S)
+        except (ActorDiedError, ActorUnschedulableError):
+            log.warning("the %s of %r is gone for good: starting another", name, self)
+            await asyncio.to_thread(ray.kill, self._actor(name))
+        except RayTaskError as error:
+            # It runs and could not start what it is for; Ray restarts what it sees die.
+            log.warning("the %s of %r could not start, it tries again: %s", name, self, error.cause)
+            await asyncio.to_thread(ray.kill, self._actor(name), no_restart=False)
+        except RayError as error:
+            log.info("the %s of %r is being restarted: %s", name, self, type(error).__name__)
+        except TimeoutError:
+            log.info("the %s of %r does not answer", name, self)
+        except Exception:
+            log.exception("the controller could not look after the %s of %r", name, self)
+        return None
+
+    def _name(self, name: str) -> str:
+        return f"parlour-{name}-{self.settings.node_id}"
+
+    def _actor(self, name: str) -> Any:
+        shell, settings = {
+            "manager": (RayManager, self.settings.manager),
+            "gateway": (RayGateway, self.settings.gateway),
+        }[name]
+        node_id = self.settings.node_id
+        return (
+            actor_class(shell, max_restarts=RESTARTS_WITHOUT_END)
+            .options(
+                name=self._name(name),
+                lifetime="detached",
+                get_if_exists=True,
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False),
+            )
+            .remote(settings)
+        )
+
+
+async def _awaited(answer: Awaitable[T]) -> T:
+    return await answer
+
+
+def preempted_nodes() -> dict[str, float]:
+    """The nodes that Ray was told will be taken away, and in how many seconds (at least 0)."""
+    now_ms = time.time() * 1000
+    nodes: dict[str, int] = ray._private.state.state.get_draining_nodes()
+    return {
+        node_id: max(0.0, deadline_ms - now_ms) / 1000 if deadline_ms else DRAIN_DEFAULT_S
+        for node_id, deadline_ms in nodes.items()
+    }

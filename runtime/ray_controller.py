@@ -1,0 +1,73 @@
+"""The Ray actor around the controller, and how it is found by whoever operates the cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import ray
+
+from .code import Code
+from .controller import Controller
+from .ray_actors import actor_class
+from .settings import ClusterSettings
+from .status import ClusterStatus
+
+NAMESPACE = CONTROLLER = "parlour"
+RESTARTS_WITHOUT_END = -1
+
+
+class RayController:
+    """Ray restarts it when its process dies."""
+
+    def __init__(self, settings: ClusterSettings) -> None:
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+        self._controller = Controller(settings)
+        self._task = asyncio.get_running_loop().create_task(self._controller.run())
+
+    async def status(self) -> ClusterStatus:
+        """See `Controller.status`."""
+        return self._controller.status()
+
+    async def deploy(
+        self, code: Code, name: str, runtime_env: dict[str, Any], within_s: float | None
+    ) -> int:
+        """See `Controller.deploy`."""
+        return await self._controller.deploy(
+            code, name=name, runtime_env=runtime_env, within_s=within_s
+        )
+
+    async def roll_back(self, version: int | None, within_s: float | None) -> int:
+        """See `Controller.roll_back`."""
+        return await self._controller.roll_back(version, within_s)
+
+    async def drain(self, node: str, within_s: float) -> str:
+        """See `Controller.drain`."""
+        return await self._controller.drain(node, within_s)
+
+    async def stop(self) -> None:
+        """See `Controller.stop`."""
+        self._task.cancel()
+        await self._controller.stop()
+
+
+def start_controller(settings: ClusterSettings) -> Any:
+    """Start the cluster's controller, a detached actor.
+
+    Raises:
+        ValueError: If there is one already.
+    """
+    return (
+        actor_class(RayController, max_restarts=RESTARTS_WITHOUT_END)
+        .options(name=CONTROLLER, namespace=NAMESPACE, lifetime="detached")
+        .remote(settings)
+    )
+
+
+def find_controller() -> Any | None:
+    """The cluster's controller; None where Parlour does not run."""
+    try:
+        return ray.get_actor(CONTROLLER, namespace=NAMESPACE)
+    except ValueError:
+        return None

@@ -1,0 +1,26 @@
+"""Rooms for the tests on hosts; deployed as a file, as a user's would be."""
+
+import os
+import socket
+
+from parlour import Connection, Request, Room
+
+
+class Talk(Room):
+    """Counts what is said, tells everybody, and says where it runs when it is asked."""
+
+    hibernate_after = 60
+
+    async def on_start(self) -> None:
+        self.said: int = await self.storage.get("said", 0)
+
+    def on_message(self, connection: Connection, message: str | bytes) -> None:
+        if message == "where?":
+            connection.send(f"{socket.gethostname()} {os.getpid()}")
+            return
+        self.said += 1
+        self.storage.put("said", self.said)
+        self.broadcast(f"{self.said}: {message!s}")
+
+    def on_request(self, request: Request) -> dict[str, int | str]:
+        return {"said": self.said, "where": socket.gethostname()}

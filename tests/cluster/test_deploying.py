@@ -1,0 +1,157 @@
+"""Versions of room classes on a running cluster: by jobs, under load, and back again."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .clients import Talker, clients
+from .conftest import Cluster
+from .parlour_on_nodes import ROOMS, ParlourOnNodes
+
+pytestmark = pytest.mark.timeout(180)  # the first of them starts the cluster
+
+LONGEST_PAUSE_S = 5.0
+TALK = ROOMS.read_text()
+CANNOT_START = TALK.replace(
+    'self.said: int = await self.storage.get("said", 0)', 'raise RuntimeError("not today")'
+)
+PYTHON_API = """
+import parlour
+from rooms import Talk
+print("version", parlour.deploy(Talk, parties={"chat": Talk}, name="by program", address="auto"))
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path, parlour: ParlourOnNodes) -> Iterator[Path]:
+    """A file with room classes; what was deployed before is deployed again after the test."""
+    yield tmp_path / "app.py"
+    parlour.deploy(ROOMS, "--within", "0")
+
+
+async def test_a_deploy_under_load_closes_no_socket_and_loses_no_message(
+    cluster: Cluster, parlour: ParlourOnNodes, app: Path
+) -> None:
+    """Rooms with clients on three nodes move to the new version one by one."""
+    app.write_text(TALK.replace("{self.said}: ", "new {self.said}: "))
+    async with clients() as world:
+        talkers, sockets = [], []
+        for number, host in enumerate(cluster.nodes.hosts * 2):
+            client = await world.connect(host, f"talk/busy-{number}")
+            talkers.append(Talker(client, f"talker-{number}"))
+            sockets.append(client)
+        before = parlour.current_version()
+
+        printed = await asyncio.to_thread(parlour.deploy, app, "--within", "2")
+        for talker in talkers:
+            await talker.stop_after("new ")
+
+        assert f"version {before + 1} is deployed" in printed
+        assert max(talker.longest_wait_s for talker in talkers) < LONGEST_PAUSE_S
+        for number, (client, talker) in enumerate(zip(sockets, talkers, strict=True)):
+            assert not client.socket.closed
+            said = (await world.get(cluster.nodes.head, f"talk/busy-{number}"))["said"]
+            assert said == talker.said
+
+
+async def test_a_version_whose_rooms_cannot_start_is_rolled_back_by_itself(
+    cluster: Cluster, parlour: ParlourOnNodes, app: Path
+) -> None:
+    """Clients notice a pause and nothing else; the version is kept, and says why it was halted."""
+    app.write_text(CANNOT_START)
+    before = parlour.current_version()
+    async with clients() as world:
+        hosts = cluster.nodes.hosts * 2
+        everybody = [
+            await world.connect(host, f"talk/calm-{number}") for number, host in enumerate(hosts)
+        ]
+        for client in everybody:
+            assert await client.ask("one") == "1: one"
+
+        await asyncio.to_thread(parlour.deploy, app, "--within", "0")
+        for client in everybody:
+            await client.say("two")
+        heard = [await client.hear() for client in everybody]
+
+        assert heard == ["2: two"] * len(everybody)
+    assert parlour.current_version() == before
+    assert "could not start with it" in parlour.run("deployments")
+
+
+def test_classes_that_cannot_be_imported_on_the_cluster_change_nothing(
+    parlour: ParlourOnNodes, app: Path
+) -> None:
+    """The deploy fails with the reason, and the running version stays."""
+    app.write_text("import no_such_package\n" + TALK)
+    before = parlour.current_version()
+
+    printed = parlour.deploy(app, status=1)
+
+    assert "No module named 'no_such_package'" in printed
+    assert "Traceback" not in printed
+    assert parlour.current_version() == before
+
+
+def test_a_version_can_be_taken_back(parlour: ParlourOnNodes, app: Path) -> None:
+    """By number or to the one before; a number that is not kept is refused with what is."""
+    before = parlour.current_version()
+    app.write_text(TALK)
+    parlour.deploy(app)
+
+    assert f"version {before} is deployed" in parlour.run("rollback")
+    assert parlour.current_version() == before
+    assert "there is no version to go back to" in parlour.run("rollback", "999", status=1)
+
+
+def test_a_project_names_the_class_of_each_party(parlour: ParlourOnNodes, app: Path) -> None:
+    """Its modules travel with them; its variables are there in the rooms' processes."""
+    folder = app.parent / "project"
+    (folder / "rooms").mkdir(parents=True)
+    (folder / "rooms" / "__init__.py").write_text("")
+    (folder / "rooms" / "talk.py").write_text(
+        TALK.replace('"where": socket.gethostname()', '"where": os.environ["REGION"]')
+    )
+    (folder / "parlour.toml").write_text(
+        'name = "shop"\n[parties]\ntalk = "rooms.talk:Talk"\nhelp = "rooms.talk:Talk"\n'
+        '[runtime_env]\nenv = { REGION = "mars" }\n'
+    )
+
+    parlour.deploy(folder, "--within", "0")
+
+    async def ask() -> object:
+        async with clients() as world:
+            return (await world.get(parlour.nodes.head, "help/desk"))["where"]
+
+    assert asyncio.run(ask()) == "mars"
+    assert "shop" in parlour.run("deployments")
+
+
+def test_rays_own_job_command_and_a_program_deploy_too(
+    cluster: Cluster, parlour: ParlourOnNodes, app: Path
+) -> None:
+    """`ray job submit -- parlour deploy`, and `parlour.deploy` in a driver."""
+    folder = app.parent
+    (folder / "rooms.py").write_text(TALK)
+    (folder / "program.py").write_text(PYTHON_API)
+    before = parlour.current_version()
+    submit = [sys.executable, "-m", "ray.scripts.scripts", "job", "submit"]
+    submit += ["--address", cluster.nodes.dashboard_url, "--working-dir", str(folder), "--"]
+    for command in (["parlour", "deploy", "rooms.py"], ["python", "program.py"]):
+        done = subprocess.run(
+            [*submit, *command],
+            env=cluster.nodes.outside_environment,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    assert parlour.current_version() == before + 2
+    assert "by program" in parlour.run("deployments")

@@ -1,0 +1,77 @@
+"""docs/operating.md: each command in it is run, in order, as it stands there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from parlour.actors.messages import RoomKey
+from parlour.storage import EmbeddedServer, RedisBackend, Storage
+from parlour.storage.redis_cluster import connect
+
+PAGE = Path(__file__).parent.parent / "docs" / "operating.md"
+COMMANDS = [
+    line
+    for block in re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+]
+
+
+async def store_lobby(url: str) -> None:
+    """The room that the page is about."""
+    connection = await connect(url)
+    backend = RedisBackend(connection)
+    space = RoomKey("chat", "lobby").space
+    claim = await backend.claim(space, owner="gone", address="")
+    storage = Storage(backend, claim)
+    storage.put({"history": ["hi"], "user:1": {"name": "alice"}})
+    storage.put_large("film", bytes(2_000_000))
+    await storage.close()
+    await backend.release(space, owner=claim.owner, epoch=claim.epoch)
+    await connection.close()
+
+
+@pytest.mark.parametrize("given", ["data folder", "variable"])
+def test_every_command_of_the_page_works(tmp_path: Path, given: str) -> None:
+    """On the private server of a data folder that does not run, and on one given by its URL."""
+    environment = {name: value for name, value in os.environ.items() if name != "PARLOUR_REDIS"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    assert len(COMMANDS) > 15
+    with EmbeddedServer(tmp_path / ".parlour" / "storage") as server:
+        asyncio.run(store_lobby(server.url))
+        if given == "variable":
+            run_all(tmp_path, {**environment, "PARLOUR_REDIS": server.url})
+    if given == "data folder":
+        run_all(tmp_path, environment)
+
+
+def run_all(folder: Path, environment: dict[str, str]) -> None:
+    """Run the commands in a folder; each must succeed."""
+    for command in COMMANDS:
+        result = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
+        assert "Traceback" not in result.stderr, command
+
+
+def test_every_command_and_option_is_on_the_page() -> None:
+    """What an operator can do is told there."""
+    text = PAGE.read_text()
+    for command in ("rooms", "room show", "room delete"):
+        assert f"parlour {command}" in text
+    for command in ("get", "put", "delete", "list", "export", "import"):
+        assert f"parlour storage {command}" in text
+    for option in ("--redis", "--data", "--party", "--live", "--hibernated", "--limit", "--after"):
+        assert option in text
