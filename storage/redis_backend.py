@@ -22,7 +22,7 @@ from .redis_replies import keys_of, own_hash_of, shards_of, values_of
 
 T = TypeVar("T")
 
-_NOT_OWNER, _FLUSH_MISSING = 2, 3  # answers of commit.lua that refuse
+_NOT_OWNER, _FLUSH_MISSING = 2, 3  # answers of commit.lua and forget.lua that refuse
 
 
 class RedisBackend:
@@ -56,15 +56,24 @@ class RedisBackend:
         """Give the claim back. See `Backend.release`."""
         await self._release([keys.metadata_key(space)], [epoch, owner], repeat=True)
 
-    async def forget(self, space: str, *, owner: str, epoch: int) -> bool:
-        """Forget a space that is empty and give its claim back; False if it is not ours any more.
+    async def forget(self, space: str, *, owner: str, epoch: int, flush_number: int) -> None:
+        """Forget a space that the owner has emptied, and give its claim back.
 
-        Its epoch stays: see scripts/forget.lua. It is in no index of due times afterwards.
+        `flush_number` is the owner's last flush. The epoch stays: see scripts/forget.lua. The
+        space is in no index of due times afterwards.
+
+        Raises:
+            NotOwner: If it is not the owner's any more.
+            FlushMissing: If a fail-over lost flushes, so that the space may not be empty.
         """
-        if not await self._forget([keys.metadata_key(space)], [epoch, owner], repeat=True):
-            return False
+        answer = await self._forget(
+            [keys.metadata_key(space)], [epoch, owner, flush_number], repeat=True
+        )
+        if answer[0] == _NOT_OWNER:
+            raise NotOwner(space, epoch, answer[1])
+        if answer[0] == _FLUSH_MISSING:
+            raise FlushMissing(space, flush_number + 1, answer[1])
         await self._alarms.drop(space, epoch=epoch)
-        return True
 
     async def commit(self, batch: Batch) -> Committed:
         """Apply one flush. See `Backend.commit`."""

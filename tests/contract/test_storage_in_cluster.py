@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from parlour.storage import ClaimHeld, RedisBackend, Storage, StorageLimits
+from parlour.storage import ClaimHeld, NotOwner, RedisBackend, Storage, StorageLimits
 from parlour.storage.redis_cluster import connect
 from redis.crc import key_slot
 
@@ -147,6 +147,36 @@ async def test_a_small_room_is_never_half_moved(
     claim = await backend.claim(space, owner="owner", address="")
     await check_layout(backend, claim, limits)
     await backend.close()
+
+
+@pytest.mark.parametrize("moved", [False, True])
+async def test_a_room_is_forgotten_whole_while_its_slot_moves(
+    backend: RedisBackend, redis_cluster: RedisCluster, moved: bool
+) -> None:
+    """On either side the epoch is kept: what the room's owners of before still send is refused."""
+    space = f"chat/forgotten-{moved}"
+    claim = await backend.claim(space, owner="owner", address="")
+    storage = Storage(backend, claim, limits=LIMITS)
+    storage.put({f"{number:03}": number for number in range(5)})
+    storage.delete_all()
+    await storage.sync()
+    name = f"parlour:{{{space}}}:r"
+    old = redis_cluster.owner(name)
+    new = next(node for node in redis_cluster.nodes if node is not old)
+    redis_cluster.begin_move(name, new)
+    if moved:
+        old.ask("MIGRATE", "127.0.0.1", new.port, "", 0, 5000, "KEYS", name)
+    forgetting = asyncio.ensure_future(
+        backend.forget(space, owner="owner", epoch=claim.epoch, flush_number=storage.durable)
+    )
+    await asyncio.wait([forgetting], timeout=0.3)
+    await asyncio.to_thread(redis_cluster.finish_move, name, new)
+    await forgetting
+    storage.put("late", 1)
+    with pytest.raises(NotOwner):
+        await storage.sync()
+    claim = await backend.claim(space, owner="next", address="")
+    assert (claim.epoch, claim.flush_number, claim.shards) == (2, 0, [])
 
 
 async def test_a_room_follows_its_slot(backend: RedisBackend, redis_cluster: RedisCluster) -> None:

@@ -216,7 +216,7 @@ async def test_a_space_that_is_deleted_meanwhile_is_told(
     space = await look(connection)
     storage.delete_all()
     await storage.sync()
-    assert await RedisBackend(connection).forget(SPACE, owner="owner", epoch=1)
+    await RedisBackend(connection).forget(SPACE, owner="owner", epoch=1, flush_number=2)
     with pytest.raises(StorageError, match="deleted while it was read"):
         await space.read(["a"])
 
