@@ -449,6 +449,43 @@ async def test_a_commit_is_applied_once(backend: RedisBackend) -> None:
     assert await backend.read_fields(SPACE, {Home(0): ["a", "b"]}) == {"a": b"1", "b": b"1"}
 
 
+async def test_a_flush_that_moved_a_space_out_is_applied_once(
+    backend: RedisBackend, client: redis.Redis
+) -> None:
+    """Sent again, as its answer was lost, it is still about shard 0, which is gone."""
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    await backend.commit(_put(claim.epoch, 1, 1))
+    long = encode("x" * 100)
+    batch = _put(claim.epoch, 2, 2)
+    batch.writes[0].sets["long"] = long
+    first = await backend.commit(batch)
+    assert [info.shard for info in first.shards] == [1]
+    assert (first.removed, first.whole_index) == ([0], False)
+    before = {key: client.hgetall(key) for key in client.scan_iter()}
+    again = await backend.commit(batch)
+    assert (again.shards, again.removed, again.whole_index) == (first.shards, [], True)
+    assert {key: client.hgetall(key) for key in client.scan_iter()} == before
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    await check_layout(backend, claim, StorageLimits())
+    assert claim.values == {"a": encode(2), "long": long}
+
+
+async def test_a_flush_that_moves_a_space_out_is_refused_whole(
+    backend: RedisBackend, client: redis.Redis
+) -> None:
+    """Over a hole, and of somebody else with the same epoch: shard 0 stays where it is."""
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    await backend.commit(_put(claim.epoch, 1, 1))
+    before = {key: client.hgetall(key) for key in client.scan_iter()}
+    over_a_hole, not_ours = _put(claim.epoch, 3, 3), _put(claim.epoch, 2, 2)
+    not_ours.owner = "other"
+    for batch, refusal in ((over_a_hole, FlushMissing), (not_ours, NotOwner)):
+        batch.writes[0].sets["long"] = encode("x" * 100)
+        with pytest.raises(refusal):
+            await backend.commit(batch)
+        assert {key: client.hgetall(key) for key in client.scan_iter()} == before
+
+
 async def test_a_copy_of_an_older_commit_changes_nothing(backend: RedisBackend) -> None:
     """One that a dead connection held back may arrive after newer ones."""
     claim = await backend.claim(SPACE, owner="owner", address="")
@@ -535,6 +572,18 @@ async def test_foreign_bytes_name_their_key(backend: RedisBackend, client: redis
                 await read(storage)
             assert error.value.key == "5"
         await place.close()
+
+
+async def test_a_foreign_key_of_a_small_space_is_named(
+    backend: RedisBackend, client: redis.Redis
+) -> None:
+    """It is in one hash with metadata that are no UTF-8 either, and are ours."""
+    storage = await claimed(backend)
+    storage.put("a", 1)
+    await storage.close()
+    client.hset(OWN_KEY, b"b\x80", b"x")
+    with pytest.raises(DecodeError, match=r"holds the field b'b\\x80', which is no UTF-8"):
+        await backend.claim(SPACE, owner="owner", address="")
 
 
 async def test_a_torn_large_value_is_an_error(backend: RedisBackend, client: redis.Redis) -> None:
