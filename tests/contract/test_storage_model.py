@@ -384,6 +384,8 @@ def _settings(examples: int) -> settings:
     )
 
 
+# 150 histories of up to 30 steps are half a minute on a quiet machine, and more where others run.
+@pytest.mark.timeout(180)
 def test_random_histories_in_memory() -> None:
     """Over the in-memory backend, which splits and merges shards as Redis does."""
     run_state_machine_as_test(
