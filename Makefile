@@ -14,7 +14,7 @@ BUSY = sh -c 'while sleep 5 >/dev/null 2>&1; do echo "  ... still at it"; done &
 PIP  = $(BUSY) $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak soak-storage check types format bench wheel clean
+.PHONY: help run test test-cluster soak soak-storage check types format bench wheel clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -23,8 +23,12 @@ help: ## list the targets
 run: $(VENV)/.installed ## install Parlour and run the chat example at http://127.0.0.1:1999
 	@exec $(BIN)/parlour dev examples/chat/chat.py
 
-test: $(VENV)/.installed-test ## run the whole test suite
-	@exec $(BIN)/python -m pytest
+# All but tests/cluster, whose hosts take minutes and want root.
+test: $(VENV)/.installed-test ## run the test suite
+	@exec $(BIN)/python -m pytest --ignore=tests/cluster
+
+test-cluster: $(VENV)/.installed-test ## run the tests on a cluster of hosts (network namespaces; root)
+	@exec $(BIN)/python -m pytest tests/cluster
 
 check: $(VENV)/.installed-test ## lint, formatting and types
 	$(BIN)/ruff check $(wildcard $(CODE))

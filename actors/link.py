@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import random
 from collections.abc import Callable, Iterable
 from typing import cast
 
@@ -139,6 +140,10 @@ class Link(asyncio.Protocol):
         except FrameError as error:
             log.error("closing %r: %s", self, error)
             self.abort()
+        except NotTrusted as error:
+            # What came with it is not read either, were there a proof in it.
+            log.warning("closing a link to a peer that is not trusted: %s", error)
+            self.abort()
 
     async def trusted(self) -> None:
         """Wait until both ends have proved themselves.
@@ -154,12 +159,7 @@ class Link(asyncio.Protocol):
         await self._trust
 
     def _shake_hands(self, handshake: Handshake, kind: int, payload: bytes) -> None:
-        try:
-            answer = handshake.answer(kind, payload)
-        except NotTrusted as error:
-            log.warning("closing a link to a peer that is not trusted: %s", error)
-            self.abort()
-            return
+        answer = handshake.answer(kind, payload)
         if answer is not None and self._transport is not None:
             self._transport.write(answer)
         if handshake.done:
@@ -280,12 +280,41 @@ async def listen_to_nodes(
     on_hello: Callable[[Link, Hello], None] | None = None,
     may_leave: Callable[[], bool] | None = None,
 ) -> tuple[asyncio.AbstractServer, int]:
-    """Accept links of other nodes on a free port of this node's address; returns that port, too."""
+    """Accept links of other nodes on a free port of this node's address; returns that port, too.
+
+    Raises:
+        OSError: If no port that the network allows is free.
+    """
 
     def make() -> Link:
         handshake = Handshake(network.secret, accepts=True)
         return Link(on_frame, on_lost, on_hello=on_hello, may_leave=may_leave, handshake=handshake)
 
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(make, network.host, 0, ssl=network.accepting_tls())
-    return server, server.sockets[0].getsockname()[1]
+    loop, tls = asyncio.get_running_loop(), network.accepting_tls()
+    for port in _ports(network.ports):
+        try:
+            server = await loop.create_server(
+                make,
+                network.host,
+                port,
+                ssl=tls,
+                # Else a peer that says nothing at all is kept for a minute.
+                ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if tls is not None else None,
+            )
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            return server, server.sockets[0].getsockname()[1]
+    raise OSError(
+        errno.EADDRINUSE, f"all ports from {network.ports} on {network.host} are in use; give more"
+    )
+
+
+def _ports(allowed: tuple[int, int] | None) -> list[int]:
+    """Those to try, in an order of its own: many processes of a node start at the same time."""
+    if allowed is None:
+        return [0]
+    ports = list(range(allowed[0], allowed[1] + 1))
+    random.shuffle(ports)
+    return ports

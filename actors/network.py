@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import ssl
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from typing import NamedTuple
 
 PEER_SILENCE_MS = 2_500  # without an answer from the other kernel: its node is dead or cut off
 PROBE_IDLE_S, PROBE_INTERVAL_S, PROBES = 1, 1, 3
+PORT_MAX = 65535
+_PLACE = re.compile(r"(\[[^\[\]]*:[^\[\]]*\]|[^\[\]:]+):([1-9][0-9]{0,4})")
 
 
 class Address(NamedTuple):
@@ -41,11 +44,13 @@ class Address(NamedTuple):
         Raises:
             ValueError: If it is no address.
         """
-        path, at, place = text.partition("@")
-        if not path or (at and ":" not in place):
+        path, at, place = text.rpartition("@")
+        if text and (not at or "/" in place):  # a folder may have an @ in its name, too
+            return cls(text)
+        found = _PLACE.fullmatch(place)
+        if not path or found is None or int(found[2]) > PORT_MAX:
             raise ValueError(f"{text!r} is no address; it is a path, or path@host:port")
-        host, _, port = place.rpartition(":")
-        return cls(path, host.strip("[]"), int(port) if at else 0)
+        return cls(path, found[1].strip("[]"), int(found[2]))
 
     @property
     def folder(self) -> str:
@@ -70,12 +75,14 @@ class Network:
         host: This node's address, as the others reach it.
         secret: Known to every process of the cluster and to nobody else.
         tls: What to encrypt with; None for plain TCP.
+        ports: The first and the last port to accept links on; None for any that is free.
     """
 
     folder: str
     host: str
     secret: bytes = field(repr=False)
     tls: TlsFiles | None = None
+    ports: tuple[int, int] | None = None
 
     def is_here(self, address: Address) -> bool:
         """Whether a process is on this node."""

@@ -59,8 +59,10 @@ def checked_parties(classes: Mapping[str, object]) -> dict[str, type[Room]]:
     parties: dict[str, type[Room]] = {}
     for party, room_class in classes.items():
         if not inspect.isclass(room_class) or not issubclass(room_class, Room):
+            # An instance that no room actor has made cannot say what it is.
+            given = f"a {type(room_class).__name__}" if isinstance(room_class, Room) else room_class
             raise PartyError(
-                f"party {party!r} is {room_class!r}; it must be a class, as in "
+                f"party {party!r} is {given!r}; it must be a class, as in "
                 "`class Chat(parlour.Room): ...`"
             )
         parties[party] = room_class

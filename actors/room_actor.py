@@ -160,12 +160,12 @@ class RoomActor:
     def _attach(self, link: Link, channel: int, attach: Attach) -> None:
         room = self._rooms.get(attach.key)
         if room is None:
-            if attach.only_live:
-                self._refuse(link, channel, Refused("absent", "the room is not live here"))
-                return
             if self._lease_is_lost:
                 refused = Refused("held", "this room actor has lost its lease")
                 link.farewell([pack(Kind.REFUSED, channel, payload=messages.encode(refused))])
+                return
+            if attach.only_live:
+                self._refuse(link, channel, Refused("absent", "the room is not live here"))
                 return
             if self._stopping:
                 self._refuse(link, channel, Refused("held", "this room actor is ending"))

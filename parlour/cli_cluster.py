@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
 from .refusal import refusals
+
+WITHIN_S_MAX = 7 * 24 * 3600.0
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds; NaN is none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return number
+
 
 address_option = click.option(
     "--address",
@@ -18,10 +35,19 @@ address_option = click.option(
 within_option = click.option(
     "--within",
     "within_s",
-    type=click.FloatRange(0),
+    type=Seconds(0, WITHIN_S_MAX),
     metavar="SECONDS",
     help="Move all live rooms in that time; by default each moves when it hibernates.",
 )
+
+
+def _port_range(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, int]:
+    first, dash, last = value.partition("-")
+    if not (dash and first.isdigit() and last.isdigit() and 0 < int(first) <= int(last) < 65536):
+        raise click.BadParameter(
+            f"{value!r} was given; give the first and the last port, as in 11000-11999"
+        )
+    return int(first), int(last)
 
 
 @click.command()
@@ -54,6 +80,14 @@ within_option = click.option(
 @click.option(
     "--resource", help="Only nodes with this Ray resource take part; by default every node does."
 )
+@click.option(
+    "--link-ports",
+    default="11000-11999",
+    show_default=True,
+    callback=_port_range,
+    metavar="FIRST-LAST",
+    help="Ports for what gateways and room actors of different nodes say to each other.",
+)
 @refusals
 def start(
     address: str | None,
@@ -63,6 +97,7 @@ def start(
     standbys: int,
     live_rooms_max: int | None,
     resource: str | None,
+    link_ports: tuple[int, int],
 ) -> None:
     """Start Parlour on a running Ray cluster."""
     from .runtime import cluster
@@ -74,7 +109,7 @@ def start(
         click.echo(f"  {cluster.look_at_redis(redis_url)}")
     with cluster.connected(address), progress("starting gateways and hibernation managers"):
         settings = ClusterSettings(
-            redis_url, host, port, standbys, live_rooms_max, resource, cluster.secret()
+            redis_url, host, port, standbys, live_rooms_max, resource, cluster.secret(), link_ports
         )
         found = cluster.start(settings)
     click.echo(describe_nodes(found))
@@ -165,7 +200,7 @@ def rollback(version: int | None, address: str | None, within_s: float | None) -
     "within_s",
     default=30.0,
     show_default=True,
-    type=click.FloatRange(0),
+    type=Seconds(0, WITHIN_S_MAX),
     metavar="SECONDS",
     help="Time for its rooms, then its clients, to leave.",
 )

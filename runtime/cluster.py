@@ -145,7 +145,8 @@ def stop() -> None:
     with contextlib.suppress(RayActorError, GetTimeoutError):
         ray.get(controller.stop.remote(), timeout=STOP_TIMEOUT_S)
     for name in _own_actors():
-        with contextlib.suppress(ValueError):
+        # It may end by itself meanwhile, and with the last of them Ray forgets their classes.
+        with contextlib.suppress(ValueError, AssertionError):
             ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=True)
 
 

@@ -80,7 +80,7 @@ def pack_classes(classes: Mapping[str, type[Room]]) -> Code:
     Raises:
         CannotLoad: If they cannot be deployed.
     """
-    names = {each.__module__ for each in classes.values()}
+    names = {getattr(each, "__module__", "") for each in classes.values()}
     own = [sys.modules[name] for name in names if name in sys.modules and _is_own(name)]
     return _pack_modules(lambda: checked_parties(classes), own, "these classes")
 

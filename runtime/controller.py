@@ -22,7 +22,7 @@ from . import deployment, node_keeper
 from .code import Code
 from .crew import DeployFailed
 from .deployment import Deployment
-from .node_keeper import NodeKeeper
+from .node_keeper import News, NodeKeeper
 from .rollout import PROBATION_S, has_failed
 from .settings import ClusterSettings, wanted_nodes
 from .status import ClusterStatus, VersionStatus
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 NODES_TIMEOUT_S = 5.0  # for Ray to list its nodes
+AFTER_ROLLBACK_S = 10.0
 
 
 class UnknownNode(LookupError):
@@ -47,6 +48,7 @@ class Controller:
         self._deploying = asyncio.Lock()
         self._probation_until_s = 0.0
         self._previous = 0  # the version to go back to while the current one is on probation
+        self._patient_until_s = 0.0  # gateways let events wait for rooms that cannot start
         self._stopped = False
 
     # Nodes
@@ -77,12 +79,13 @@ class Controller:
             log.info("node %s will be taken away: its rooms move", node_id)
             self._draining.add(node_id)
             _spawn(self._nodes[node_id].drain(leaving[node_id]))
-        deployed = deployment.load()
-        loads = [keeper.load for keeper in self._nodes.values() if keeper.load is not None]
-        await asyncio.gather(
-            *(keeper.look(deployed, loads, self.on_probation) for keeper in self._nodes.values())
-        )
+        await asyncio.gather(*(keeper.look(self._news) for keeper in self._nodes.values()))
         await self._judge()
+
+    def _news(self) -> News:
+        """What a node should know, as it is at this moment: a deploy may be under way."""
+        loads = [keeper.load for keeper in self._nodes.values() if keeper.load is not None]
+        return News(deployment.load(), loads, time.monotonic() < self._patient_until_s)
 
     def status(self) -> ClusterStatus:
         """How things are."""
@@ -146,6 +149,8 @@ class Controller:
             current = deployment.load()
             self._previous = current.version if current is not None else 0
             self._probation_until_s = time.monotonic() + PROBATION_S
+            if self._previous:
+                self._patient_until_s = self._probation_until_s
             await self._use(new, within_s)
             return number
 
@@ -169,18 +174,19 @@ class Controller:
             if wanted is None:
                 kept_versions = ", ".join(map(str, deployment.versions())) or "none"
                 raise LookupError(f"there is no version to go back to; kept are {kept_versions}")
+            if self.on_probation:
+                # Rooms may still be failing with the version that is left.
+                self._patient_until_s = time.monotonic() + AFTER_ROLLBACK_S
             self._previous = 0
             await self._use(wanted, within_s)
             return wanted.version
 
     async def _use(self, deployed: Deployment, within_s: float | None) -> None:
         deployment.make_current(deployed.version)
-        await asyncio.gather(
-            *(
-                keeper.use(deployed, within_s, on_probation=self.on_probation)
-                for keeper in self._nodes.values()
-            )
-        )
+        nodes = list(self._nodes.values())
+        # The gateways first: a room that cannot start with it may be any gateway's.
+        await asyncio.gather(*(node.tell_gateway(self._news()) for node in nodes))
+        await asyncio.gather(*(node.use(deployed, within_s) for node in nodes))
 
     async def _judge(self) -> None:
         """Give a version up if rooms fail to start with it."""

@@ -158,6 +158,8 @@ class Crew:
         if trial is not None and not trial.done():
             trial.set_result(problem)
             return
+        if self._deployed is not None and record.version != self._deployed.version:
+            return  # a trial that was given up: the version in use has no part in it
         log.error("a room actor could not start: %s", problem)
         self.start_error = problem
         self._pause_until_s = time.monotonic() + RESTART_PAUSE_S

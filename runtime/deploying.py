@@ -58,7 +58,8 @@ def deploy(
         CannotLoad: If they cannot be deployed.
         ClusterError: If a room actor cannot use them, or Parlour does not run there.
     """
-    classes = {room.__name__.lower(): room for room in rooms} | dict(parties or {})
+    named = {getattr(room, "__name__", type(room).__name__).lower(): room for room in rooms}
+    classes = named | dict(parties or {})
     if not classes:
         raise CannotLoad("no room class was given; name at least one, as in deploy(Chat)")
     if len(classes) == 1:

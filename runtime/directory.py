@@ -11,6 +11,7 @@ import asyncio
 from typing import NamedTuple
 
 from ..actors.messages import RoomKey
+from ..actors.network import Address
 from ..storage import StorageError
 from ..storage.keys import ADDRESS, OWNER, lease_key, metadata_key
 from ..storage.redis_cluster import connect
@@ -39,21 +40,24 @@ class Directory:
         """Who has the room and is alive; None if nobody is.
 
         Raises:
-            OSError: If the server does not answer in `PATIENCE_S`.
+            OSError: If the server does not answer in `PATIENCE_S`, or with what is no address.
         """
         try:
-            server, name = await self._connected(), metadata_key(key.space)
-            owner, address = await server.execute(
-                "HMGET", name, OWNER, ADDRESS, key=name, repeat=True
-            )
-            if not owner or not address:
-                return None
-            lease = lease_key(owner.decode())
-            if not await server.execute("EXISTS", lease, key=lease, repeat=True):
-                return None
-        except StorageError as error:
+            # Over all of it: who waits for another's attempt to connect has waited, too.
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._find(key)
+        except (StorageError, ValueError) as error:
             raise OSError(f"the directory cannot be read: {error}") from error
-        return Holder(owner.decode(), address.decode())
+
+    async def _find(self, key: RoomKey) -> Holder | None:
+        server, name = await self._connected(), metadata_key(key.space)
+        owner, address = await server.execute("HMGET", name, OWNER, ADDRESS, key=name, repeat=True)
+        if not owner or not address:
+            return None
+        holder = Holder(owner.decode(), str(Address.parse(address.decode())))
+        lease = lease_key(holder.owner)
+        alive = await server.execute("EXISTS", lease, key=lease, repeat=True)
+        return holder if alive else None
 
     async def _connected(self) -> RedisClient:
         async with self._connecting:

@@ -50,8 +50,8 @@ class Gateway:
         self.settings = settings
         self.message_bytes_max = settings.message_bytes_max
         self.parties = frozenset(parties)
-        # Rooms that cannot start with a new version: their events wait for its roll-back.
-        self.on_probation = False
+        # Events of rooms that cannot start with a new version wait for its roll-back.
+        self.patient = False
         me = Hello("gateway", uuid.uuid4().hex, os.getpid())
         network = settings.network
         self._router = Router(

@@ -122,14 +122,20 @@ class HibernationManager:
     def use(self, deployed: Deployment, *, within_s: float | None) -> None:
         """Use these room classes for rooms that wake from now on.
 
-        Rooms that are live move to them within so many seconds, or as they hibernate (None).
+        Rooms that are live move to them within so many seconds, or as they hibernate (None). Does
+        nothing where they are used already.
         """
+        if deployed.version == self.pool.version:
+            return
         self._crew.use(deployed)
         self.pool.deploy(deployed.version, deployed.code.parties)
         self._started_rooms.clear()
         self._failed_rooms.clear()
         self._fill()
-        self.mover.begin(within_s)
+        if self.mover.draining:
+            self.pool.retire_all()  # this version's room actors, too; the rooms have their time
+        else:
+            self.mover.begin(within_s)
         self._serve_waiting()
 
     def drain(self, within_s: float) -> None:
@@ -154,6 +160,7 @@ class HibernationManager:
             waiting=len(self._waiting),
             started_rooms=len(self._started_rooms),
             failed_rooms=len(self._failed_rooms),
+            draining=self.mover.draining,
         )
 
     def _load(self) -> NodeLoad:
@@ -194,14 +201,20 @@ class HibernationManager:
 
     def _on_report(self, record: ActorRecord, report: Report) -> None:
         record.owner = report.owner
-        self.pool.report(record, report.rooms, report.memory_bytes, time.monotonic())
+        now_s = time.monotonic()
+        self.pool.report(record, report.rooms, report.memory_bytes, now_s, report.failed)
         if record.version == self.pool.version:
-            self._failed_rooms.update(report.failed[: TRIED_ROOMS_MAX - len(self._failed_rooms)])
-            if len(self._started_rooms) < TRIED_ROOMS_MAX:
-                started = {room.key for room in report.rooms if room.state in ("live", "idle")}
-                self._started_rooms |= started
-                self._failed_rooms -= started
+            self._count(report)
         self._serve_waiting()
+
+    def _count(self, report: Report) -> None:
+        """Rooms that start, and those that never have: a version is given up by their numbers."""
+        started = {room.key for room in report.rooms if room.state in ("live", "idle")}
+        if len(self._started_rooms) < TRIED_ROOMS_MAX:
+            self._started_rooms |= started
+        failed = [key for key in report.failed if key not in self._started_rooms]
+        self._failed_rooms.update(failed[: TRIED_ROOMS_MAX - len(self._failed_rooms)])
+        self._failed_rooms -= started
 
     def _on_lost(self, link: Link) -> None:
         record = self._record_of(link)
@@ -247,6 +260,10 @@ class HibernationManager:
             self._wait(wake)
 
     def _wait(self, wake: WaitingWake) -> None:
+        if self.mover.draining:
+            # Nothing becomes free here any more; elsewhere it may, until the gateway asks again.
+            self._answer(wake, Placed(error="this node is being drained, and no other has a place"))
+            return
         self._waiting.add(wake)
         self._fill()
         if self._hurry is None:

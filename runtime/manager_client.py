@@ -43,8 +43,8 @@ class Managers:
         placed = await self._client(self._address).ask(Wake(key))
         if placed.elsewhere:
             placed = await self._client(placed.elsewhere).ask(Wake(key, only_here=True))
-        if placed.error:
-            raise CannotPlace(placed.error)
+        if placed.error or not placed.address:
+            raise CannotPlace(placed.error or "the manager that was asked last has no place")
         return placed.address
 
     def close(self) -> None:

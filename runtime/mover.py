@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 
 from ..actors import messages
 from ..actors.frames import Kind, pack
@@ -70,9 +71,23 @@ class RoomMover:
             return
         waiting = [(record, key) for record, key in outdated if key not in self._told]
         waiting.sort(key=lambda each: _last_event_s(*each))
+        if not self.draining and not self._schedule.is_over(now_s):
+            waiting = self._with_a_place(waiting)
         for record, key in waiting[:due]:
             self._told[key] = now_s
             self.send_away(record, key, "move" if self.draining else "deploy")
+
+    def _with_a_place(
+        self, waiting: list[tuple[ActorRecord, RoomKey]]
+    ) -> list[tuple[ActorRecord, RoomKey]]:
+        """Those that a started process waits for: nobody should wait for one to start."""
+        taken = Counter(key.party for key in self._told)
+        found = []
+        for record, key in waiting:
+            if taken[key.party] < self._pool.places_ready(key.party):
+                taken[key.party] += 1
+                found.append((record, key))
+        return found
 
     def send_to_sleep(self, places_wanted: int) -> None:
         """Tell the rooms to hibernate that should; so many others wait for a place."""

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import ray
@@ -31,6 +32,20 @@ RESTARTS_WITHOUT_END = -1
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class News:
+    """What the processes of a node should know.
+
+    Attributes:
+        loads: What the nodes say of themselves.
+        patient: Events wait for rooms that cannot start, as their version may be given up.
+    """
+
+    deployed: Deployment | None
+    loads: Sequence[NodeLoad]
+    patient: bool
+
+
 class NodeKeeper:
     """Keeps the two processes of a node running."""
 
@@ -39,6 +54,7 @@ class NodeKeeper:
         self.manager: ManagerStatus | None = None  # as it last said; None: it does not answer
         self.gateway: GatewayStatus | None = None
         self.draining = False
+        self._told_to_drain = False
 
     def __repr__(self) -> str:
         return f"<NodeKeeper {self.settings.node_id} at {self.settings.host}>"
@@ -60,24 +76,31 @@ class NodeKeeper:
             settings.node_id, settings.host, self.draining, self.manager, self.gateway
         )
 
-    async def look(
-        self, deployed: Deployment | None, loads: Sequence[NodeLoad], on_probation: bool
-    ) -> None:
+    async def look(self, news: Callable[[], News]) -> None:
         """Ask both how they are, start them if need be, and tell them what they should know."""
-        peers = [load for load in loads if load.node_id != self.settings.node_id]
-        parties = list(deployed.code.parties) if deployed is not None else []
+        peers = [load for load in news().loads if load.node_id != self.settings.node_id]
+        was_told = self._told_to_drain
         self.manager = await self._ask("manager", lambda actor: actor.look.remote(peers))
+        if self.manager is not None and self.manager.draining:
+            self.draining = True  # as an earlier controller had wanted
+        elif self.manager is not None and was_told:
+            await self._ask("manager", lambda actor: actor.drain.remote(0.0))  # it was restarted
         if self.draining and self.gateway is not None:
-            # It has stopped to listen; a new one would begin again.
-            return
-        self.gateway = await self._ask(
-            "gateway", lambda actor: actor.look.remote(parties, on_probation)
-        )
+            return  # it has stopped to listen, and one that is started would begin again
+        await self.tell_gateway(news())
+        deployed = news().deployed
         if deployed is None or self.manager is None or self.draining:
             return
         if self.manager.version != deployed.version:
             # It was not there when the version changed.
-            await self._ask("manager", lambda actor: actor.use.remote(deployed, None))
+            await self.use(deployed, None)
+
+    async def tell_gateway(self, news: News) -> None:
+        """Say which parties there are, and whether events wait for rooms that cannot start."""
+        parties = list(news.deployed.code.parties) if news.deployed is not None else []
+        self.gateway = await self._ask(
+            "gateway", lambda actor: actor.look.remote(parties, news.patient)
+        )
 
     async def try_out(self, new: Deployment) -> None:
         """See `HibernationManager.try_out`.
@@ -87,15 +110,9 @@ class NodeKeeper:
         """
         await asyncio.wait_for(self._actor("manager").try_out.remote(new), TRY_OUT_TIMEOUT_S)
 
-    async def use(
-        self, deployed: Deployment, within_s: float | None, *, on_probation: bool
-    ) -> None:
+    async def use(self, deployed: Deployment, within_s: float | None) -> None:
         """Have a version used; a node that does not answer learns of it when it does again."""
-        parties = list(deployed.code.parties)
-        await asyncio.gather(
-            self._ask("manager", lambda actor: actor.use.remote(deployed, within_s)),
-            self._ask("gateway", lambda actor: actor.look.remote(parties, on_probation)),
-        )
+        await self._ask("manager", lambda actor: actor.use.remote(deployed, within_s))
 
     async def drain(self, within_s: float) -> None:
         """Have the rooms move to other nodes first, then the clients, within the time."""
@@ -104,6 +121,7 @@ class NodeKeeper:
         await self._ask(
             "manager", lambda actor: actor.drain.remote(within_s * (1 - DRAIN_SHARE_OF_CLIENTS))
         )
+        self._told_to_drain = True
         left_s = max(0.0, within_s - (time.monotonic() - started_s))
         await asyncio.sleep(min(left_s, within_s * (1 - DRAIN_SHARE_OF_CLIENTS)))
         left_s = max(0.0, within_s - (time.monotonic() - started_s))

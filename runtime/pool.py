@@ -9,7 +9,7 @@ empty.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..actors.link import Link
@@ -87,6 +87,22 @@ class Pool:
         for record in self.actors.values():
             for room in record.rooms.values():
                 yield record, room
+
+    @property
+    def ready_standbys(self) -> int:
+        """Standbys that take a room."""
+        return sum(r.state is ActorState.STANDBY and not r.retiring for r in self.actors.values())
+
+    def places_ready(self, party: str) -> int:
+        """Rooms of a party that could wake in room actors that are started already."""
+        options = self.options.get(party)
+        per_actor = options.rooms_per_actor if options is not None else 1
+        shared = [
+            per_actor - record.room_count
+            for record in self.actors.values()
+            if record.state is ActorState.SERVING and record.party == party and not record.retiring
+        ]
+        return sum(max(0, places) for places in shared) + self.ready_standbys * per_actor
 
     @property
     def room_count(self) -> int:
@@ -179,9 +195,17 @@ class Pool:
         return next((r for r in usable if r.state is ActorState.STANDBY), None)
 
     def report(
-        self, record: ActorRecord, rooms: list[RoomReport], memory_bytes: int, now_s: float
+        self,
+        record: ActorRecord,
+        rooms: list[RoomReport],
+        memory_bytes: int,
+        now_s: float,
+        failed: Collection[RoomKey] = (),
     ) -> None:
-        """Take in what a room actor says of its rooms; one without rooms is a standby again."""
+        """Take in what a room actor says of its rooms; one without rooms is a standby again.
+
+        Rooms that `failed` to start there are not about to be there any more.
+        """
         record.memory_bytes, record.reported_s = memory_bytes, now_s
         if not record.empty_bytes:
             record.empty_bytes = memory_bytes
@@ -190,7 +214,9 @@ class Pool:
         record.assigned = {
             key: since_s
             for key, since_s in record.assigned.items()
-            if key not in record.rooms and now_s - since_s < ASSIGNMENT_TIMEOUT_S
+            if key not in record.rooms
+            and key not in failed
+            and now_s - since_s < ASSIGNMENT_TIMEOUT_S
         }
         keys = record.keys
         record.room_count = len(keys)
@@ -198,6 +224,7 @@ class Pool:
             self._forget(key, record)
         for key in record.rooms:
             self._by_room[key] = record
+            record.party = key.party  # unknown of one that an earlier manager has started
         if record.state in (ActorState.STANDBY, ActorState.SERVING):
             record.state = ActorState.SERVING if keys else ActorState.STANDBY
 
@@ -246,7 +273,7 @@ class Pool:
     def missing(self, waiting: int) -> int:
         """How many room actors to start now, when `waiting` rooms wait for one."""
         starting = self.count(ActorState.STARTING)
-        ready = sum(r.state is ActorState.STANDBY and not r.retiring for r in self.actors.values())
+        ready = self.ready_standbys
         serving = self.count(ActorState.SERVING)
         places_left = self._live_rooms_max + self._standbys - serving - starting - ready
         wanted = self._standbys + waiting - starting - ready

@@ -26,6 +26,7 @@ from .code import CannotLoad, Code, load, load_classes
 PROJECT_FILE = "parlour.toml"
 _KEYS = frozenset({"name", "parties", "runtime_env"})
 _ENVIRONMENT_KEYS = frozenset({"pip", "env", "working_dir"})
+_WORDS = {str: 'text, as in "x"', list: "a list", dict: "a table", bool: "true or false"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,10 @@ class Project:
             if name not in modules:
                 modules[name] = importlib.import_module(name)
             if not hasattr(modules[name], attribute):
-                raise CannotLoad(f"party {party!r} is {where!r}, and {name} has no {attribute!r}")
+                raise CannotLoad(
+                    f"{self.folder / PROJECT_FILE}: party {party!r} is {where!r}, "
+                    f"and {name} has no {attribute!r}; name a class that it defines or imports"
+                )
             found[party] = getattr(modules[name], attribute)
         return found
 
@@ -103,8 +107,8 @@ def read(path: Path) -> Project:
 
 
 def _project(file: Path, content: dict[str, Any]) -> Project:
-    environment = content.get("runtime_env", {})
     _check(file, "", content, _KEYS)
+    environment = _typed(file, "runtime_env", content.get("runtime_env", {}), dict)
     _check(file, "runtime_env.", environment, _ENVIRONMENT_KEYS)
     name = _typed(file, "name", content.get("name", file.resolve().parent.name), str)
     parties = _typed(file, "parties", content.get("parties", {}), dict)
@@ -124,8 +128,8 @@ def _project(file: Path, content: dict[str, Any]) -> Project:
         None,
         name,
         parties,
-        [str(package) for package in pip],
-        {str(key): str(value) for key, value in env.items()},
+        [_typed(file, f"runtime_env.pip[{i}]", package, str) for i, package in enumerate(pip)],
+        {key: _typed(file, f"runtime_env.env.{key}", value, str) for key, value in env.items()},
         _typed(file, "runtime_env.working_dir", environment.get("working_dir", False), bool),
     )
 
@@ -141,5 +145,5 @@ def _check(file: Path, where: str, content: dict[str, Any], known: frozenset[str
 
 def _typed(file: Path, name: str, value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
-        raise CannotLoad(f"{file}: {name} is {value!r}; it must be a {kind.__name__}")
+        raise CannotLoad(f"{file}: {name} is {value!r}; it must be {_WORDS[kind]}")
     return value

@@ -146,11 +146,11 @@ class RayGateway:
         self._started = asyncio.get_running_loop().create_task(self._gateway.start())
         gc.freeze()
 
-    async def look(self, parties: list[str], on_probation: bool) -> GatewayStatus:
+    async def look(self, parties: list[str], patient: bool) -> GatewayStatus:
         """Learn what is deployed; returns how things are here, if it works."""
         await self._started
         self._gateway.parties = frozenset(parties)
-        self._gateway.on_probation = on_probation
+        self._gateway.patient = patient
         return self._gateway.status()
 
     async def drain(self, within_s: float) -> None:

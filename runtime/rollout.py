@@ -22,22 +22,27 @@ class Schedule:
 
     Attributes:
         rooms: How many there were at the start.
-        within_s: How long it may take; None if they only move as they hibernate.
+        within_s: How long it may take; None, or without end, if they only move as they
+            hibernate.
     """
 
     rooms: int
     started_s: float
     within_s: float | None
 
+    def is_over(self, now_s: float) -> bool:
+        """Whether the time is over by which all have to have moved."""
+        return self.within_s is not None and now_s >= self.started_s + self.within_s
+
     def moves_due(self, left: int, moving: int, now_s: float) -> int:
         """How many rooms to send away now, of `left` that are on older versions.
 
         `moving` of them have been told already. All that are left when the time is over.
         """
-        if self.within_s is None:
+        if self.within_s is None or not math.isfinite(self.within_s):
             return 0
         left_s = self.started_s + self.within_s - now_s
-        if left_s <= 0:
+        if self.is_over(now_s):
             return left - moving
         may_stay = math.floor(self.rooms * left_s / self.within_s)
         return max(0, min(left - moving - may_stay, MOVING_MAX - moving))

@@ -44,8 +44,8 @@ class RoomListener(Protocol):
     ) -> None: ...
 
     @property
-    def on_probation(self) -> bool:
-        """Whether the deployed version may be given up because rooms fail to start with it."""
+    def patient(self) -> bool:
+        """Whether events wait for rooms that cannot start, as their version may be given up."""
 
 
 class Router:
@@ -198,6 +198,7 @@ class Router:
             self._on_refused(route, messages.decode(payload, Refused))
         elif kind == Kind.READY:
             route.give_up_s = None
+            route.absent_at = ""
         elif kind == Kind.TRYING:
             route.try_event(sequence)
         else:
@@ -224,7 +225,7 @@ class Router:
         route.failures += 1
         if refused.reason == "unknown party":
             self._fail_all(route, refused.message, try_again=False)
-        elif refused.reason == "start failed" and not self._listener.on_probation:
+        elif refused.reason == "start failed" and not self._listener.patient:
             # The event that woke the room fails; the next one tries again, later and later.
             event = route.give_up_first()
             if event is not None:

@@ -68,6 +68,7 @@ class ClusterSettings:
             manager; None for every node.
         secret: What processes of different nodes prove themselves with; None where this machine
             is the only one and stays so.
+        link_ports: The first and the last port for links between nodes; None for any.
         folder: Of the sockets, where there is one node; otherwise each node has its own in /tmp.
         public_folder: Static files, on the gateways' nodes.
     """
@@ -79,6 +80,7 @@ class ClusterSettings:
     live_rooms_max: int | None = None
     resource: str | None = None
     secret: bytes | None = field(default=None, repr=False)
+    link_ports: tuple[int, int] | None = None
     folder: str | None = None
     public_folder: str | None = None
 
@@ -96,7 +98,9 @@ class NodeSettings:
 def node_settings(cluster: ClusterSettings, node_id: str, host: str) -> NodeSettings:
     """What to start on a node."""
     folder = cluster.folder or f"/tmp/parlour-{node_id[:FOLDER_ID_CHARACTERS]}"
-    network = None if cluster.secret is None else Network(folder, host, cluster.secret)
+    network = None
+    if cluster.secret is not None:
+        network = Network(folder, host, cluster.secret, ports=cluster.link_ports)
     manager = ManagerSettings(
         folder=folder,
         redis_url=cluster.redis_url,

@@ -27,6 +27,7 @@ class ManagerStatus:
     waiting: int
     started_rooms: int
     failed_rooms: int
+    draining: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from redis.asyncio.connection import SSLConnection, parse_url
-
 from . import sentinel_url
 from .sentinel_url import Address, Sentinels
 from .server_errors import InvalidServerUrl
@@ -60,6 +58,9 @@ class RedisUrl:
         Raises:
             InvalidServerUrl: If the URL names no server or has an option that is not understood.
         """
+        # Here, not above: it takes half a second to import, and `parlour --help` must not.
+        from redis.asyncio.connection import SSLConnection, parse_url
+
         scheme = url.partition("://")[0]
         if scheme in sentinel_url.SCHEMES:
             sentinels, server = sentinel_url.split(url)

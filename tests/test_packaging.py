@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -11,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-FOLDERS = ("parlour", "runtime", "actors", "storage")
-FILES = ("pyproject.toml", "README.md", "LICENSE")
+from .support.wheel import FOLDERS, ROOT, build_wheel
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -32,16 +29,8 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy of the sources: a build leaves files beside what it builds."""
-    copy = tmp_path_factory.mktemp("sources")
-    for folder in FOLDERS:
-        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in FILES:
-        shutil.copy(ROOT / file, copy)
-    pip = (sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation")
-    run(*pip, "--wheel-dir", "dist", ".", cwd=copy)
-    [built] = (copy / "dist").glob("*.whl")
-    return built
+    """The wheel, built from what is in the checkout."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 import pytest
-from parlour.actors.parties import PartyError, check_names, parties_of
+from parlour.actors.parties import PartyError, check_names, checked_parties, parties_of
 from parlour.actors.room import Room
 
 
@@ -73,3 +73,34 @@ def test_names_that_a_url_can_carry_are_fine() -> None:
     """Letters, digits, underscore and hyphen."""
     check_names({"chat": Chat, "chat_2": Chat, "a-b": Chat, "0": Chat})
     check_names({})
+
+
+def test_classes_are_deployed_under_the_names_they_are_given() -> None:
+    """One class under two, none of them added."""
+    given = {"lobby": Chat, "arena-2": Game, "hall": Chat}
+    assert checked_parties(given) == given
+    assert checked_parties({}) == {}
+
+
+@pytest.mark.parametrize("what", [Chat(), "Chat", int, None, parties_of])
+def test_what_is_no_room_class_is_refused(what: object) -> None:
+    """An instance is none; the error names the party and shows what a class looks like."""
+    with pytest.raises(PartyError, match=r"party 'chat' is .*class Chat\(parlour\.Room\)"):
+        checked_parties({"other": Game, "chat": what})
+
+
+@pytest.mark.parametrize("name", ["Chat", "a b", ""])
+def test_a_given_name_that_a_url_cannot_carry_is_refused(name: str) -> None:
+    """As one that follows from a class."""
+    with pytest.raises(PartyError, match="cannot stand in a URL"):
+        checked_parties({name: Chat})
+
+
+def test_a_class_with_a_wrong_option_is_refused() -> None:
+    """Before it is deployed, in the words of the option."""
+
+    class Hasty(Room):
+        hibernate_after = -1
+
+    with pytest.raises(PartyError, match=r"Hasty\.hibernate_after = -1 was given"):
+        checked_parties({"hasty": Hasty})

@@ -3,144 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from parlour.actors import messages, room_actor
 from parlour.actors.frames import Kind, pack
-from parlour.actors.link import Link, connect, listen
-from parlour.actors.messages import Attach, Hello, Leave, Refused, Report, RoomKey
-from parlour.actors.room_actor import RoomActor, RoomActorSettings, resident_bytes
-from parlour.storage import MemoryBackend
+from parlour.actors.messages import Leave, Refused, RoomKey
+from parlour.actors.room_actor import resident_bytes
 
-from .linked import GATEWAY, TIMEOUT_S, Inbox
-from .staging import Counter, Diary, record, until
-
-KEY = RoomKey("chat", "lobby")
-
-
-class HandLease:
-    """A lease that runs out when a test says so."""
-
-    lost: Callable[[], None]
-    taken: list[HandLease] = []
-
-    def __init__(self, url: str, owner: str, address: str, on_lost: Callable[[], None]) -> None:
-        self.owner = owner
-        self.valid = False
-        self.stopped = False
-        self.on_lost = on_lost
-        HandLease.taken.append(self)
-
-    def start(self) -> None:
-        self.valid = True
-
-    def stop(self) -> None:
-        self.valid = False
-        self.stopped = True
-
-    def lose(self) -> None:
-        self.valid = False
-
-    def start_over(self) -> None:
-        self.owner += "+"
-        self.valid = True
-
-
-class Stage:
-    """A room actor, its manager's end and its gateways' ends."""
-
-    def __init__(self, folder: Path) -> None:
-        self.manager_inbox = Inbox()
-        self.manager_address = str(folder / "manager.sock")
-        self.hello: Hello | None = None
-        self.manager_links: list[Link] = []
-        self._manager: asyncio.AbstractServer | None = None
-        self._links: list[Link] = []
-        settings = RoomActorSettings("r1", str(folder), self.manager_address, "redis://", 7)
-        self.actor = RoomActor(settings, {"chat": Chat, "counter": Counter})
-
-    @property
-    def lease(self) -> HandLease:
-        return HandLease.taken[-1]
-
-    async def start_manager(self) -> None:
-        self._manager = await listen(
-            self.manager_address,
-            self.manager_inbox.on_frame,
-            self.manager_inbox.on_lost,
-            on_hello=self._on_hello,
-        )
-
-    def _on_hello(self, link: Link, hello: Hello) -> None:
-        self.hello = hello
-        self.manager_links.append(link)
-
-    def stop_manager(self) -> None:
-        if self._manager is not None:
-            self._manager.close()
-        for link in self.manager_links:
-            link.abort()
-        self.manager_links.clear()
-
-    def order(self, kind: Kind, payload: bytes) -> None:
-        self.manager_links[-1].write(pack(kind, payload=payload))
-
-    async def report(self, accept: Callable[[Report], bool]) -> Report:
-        """The next report that is as wanted."""
-        while True:
-            frame = await self.manager_inbox.take()
-            report = messages.decode(frame.payload, Report)
-            if accept(report):
-                return report
-
-    async def gateway(self) -> tuple[Link, Inbox]:
-        inbox = Inbox()
-        link = await connect(self.actor.address, GATEWAY, inbox.on_frame, inbox.on_lost)
-        self._links.append(link)
-        return link, inbox
-
-    async def close(self) -> None:
-        for link in self._links:
-            link.abort()
-        await self.actor.stop("shutdown")
-        self.stop_manager()
-
-
-class Chat(Diary):
-    """Says what it hears."""
-
-    def on_message(self, connection: Any, message: Any) -> None:
-        super().on_message(connection, message)
-        connection.send(message)
+from .acting import KEY, Chat, Stage, attach, started
+from .linked import TIMEOUT_S, Inbox
+from .staging import until
 
 
 @pytest.fixture
 async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     """A room actor that has started, and reports quickly."""
-
-    async def open_memory(url: str) -> MemoryBackend:
-        return MemoryBackend()
-
-    monkeypatch.setattr(room_actor, "open_backend", open_memory)
-    monkeypatch.setattr(room_actor, "Lease", HandLease)
-    monkeypatch.setattr(room_actor, "REPORT_INTERVAL_S", 0.005)
-    monkeypatch.setattr(room_actor, "MANAGER_RETRY_S", 0.005)
-    Chat.diary = []
-    HandLease.taken = []
-    stage = Stage(tmp_path)
-    await stage.start_manager()
-    await stage.actor.start()
-    yield stage
-    await stage.close()
-
-
-def attach(link: Link, channel: int = 1, key: RoomKey = KEY) -> None:
-    """Ask for a room, with one connection."""
-    payload = messages.encode(Attach(key, [record(1)]))
-    link.write(pack(Kind.ATTACH, channel, payload=payload))
+    async with started(tmp_path, monkeypatch) as stage:
+        yield stage
 
 
 async def test_it_introduces_itself_to_its_manager_and_reports(stage: Stage) -> None:

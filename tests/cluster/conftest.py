@@ -15,6 +15,7 @@ import pytest
 
 from ..support.requirements import require
 from .host import NAMESPACES, Host
+from .launching import Launch
 from .network import Network
 from .parlour_on_nodes import ROOMS, ParlourOnNodes
 from .ray_nodes import RayNodes
@@ -101,7 +102,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show the hosts' logs when a test that uses them fails."""
     report = yield
-    cluster = getattr(item, "funcargs", {}).get("cluster")
-    if report.failed and isinstance(cluster, Cluster):
-        report.sections.append(("logs of the hosts", cluster.logs()))
+    for hosts in getattr(item, "funcargs", {}).values():
+        if report.failed and isinstance(hosts, Cluster | Launch):
+            report.sections.append(("logs of the hosts", hosts.logs()))
     return report

@@ -26,6 +26,7 @@ INIT = Path(__file__).with_name("host_init.py")
 START_TIMEOUT_S = 20.0
 COMMAND_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 10.0
+USER = "parlour"  # whom commands run as, and whom sshd lets in
 LOG_LINES_SHOWN = 40
 NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid")
 
@@ -187,10 +188,9 @@ class Host:
         for part in ("home", "tmp"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         self.folder.joinpath("tmp").chmod(0o1777)
-        users = Path("/etc/passwd").read_text().splitlines()
-        # Root by another name, whose home is the host's own: what ssh logs in as.
-        users.append(f"parlour:x:0:0::{HOME}:/bin/bash")
-        (self.folder / "passwd").write_text("\n".join(users) + "\n")
+        # Root by another name, and first, so that every program takes the host's home for its own.
+        user = f"{USER}:x:0:0::{HOME}:/bin/bash\n"
+        (self.folder / "passwd").write_text(user + Path("/etc/passwd").read_text())
         names = f"127.0.0.1\tlocalhost\n{self.address}\t{self.name}\n"
         (self.folder / "hosts").write_text(names)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from .host import Host
 from .network import Network
+from .valkey_host import ValkeyHost
 
 GCS_PORT = 6380
 DASHBOARD_PORT = 8265
@@ -42,10 +43,14 @@ print(json.dumps(nodes))
 
 
 class RayNodes:
-    """The Ray nodes of one cluster; the first that is started is its head."""
+    """The Ray nodes of one cluster; the first that is started is its head.
 
-    def __init__(self, network: Network) -> None:
+    With `state`, Ray keeps there what the head knows, and the head may be started again.
+    """
+
+    def __init__(self, network: Network, state: ValkeyHost | None = None) -> None:
         self._network = network
+        self._state = state
         self._nodes: dict[str, Host] = {}
         self.token = secrets.token_hex(32)
 
@@ -77,6 +82,12 @@ class RayNodes:
             self._start_one(joining.pop(0))
         with ThreadPoolExecutor(max_workers=len(hosts)) as pool:
             list(pool.map(self._start_one, joining))
+
+    def start_head_again(self, host: Host) -> None:
+        """Start the head that was killed, on the state that was kept."""
+        others, self._nodes = self._nodes, {}
+        self._start_one(host)
+        self._nodes |= others
 
     def add(self, name: str) -> Host:
         """A new host with a node on it."""
@@ -125,5 +136,10 @@ class RayNodes:
         options += ["--node-manager-port=6381", "--object-manager-port=6382"]
         options += ["--runtime-env-agent-port=6383"]
         options += ["--min-worker-port=10002", "--max-worker-port=10999"]
-        self.run(host, "ray", "start", *where, *options, timeout_s=START_TIMEOUT_S)
+        settings = dict(SETTINGS)
+        if self._state is not None and not self._nodes:
+            settings["RAY_REDIS_ADDRESS"] = self._state.address
+            options.append(f"--redis-password={self._state.password}")
+        start = ("ray", "start", *where, *options)
+        host.run(*start, environment=settings, timeout_s=START_TIMEOUT_S)
         self._nodes[host.name] = host

@@ -35,11 +35,16 @@ def app(tmp_path: Path, parlour: ParlourOnNodes) -> Iterator[Path]:
     parlour.deploy(ROOMS, "--within", "0")
 
 
+def write(file: Path, text: str) -> None:
+    """The room classes that a test deploys."""
+    file.write_text(text)
+
+
 async def test_a_deploy_under_load_closes_no_socket_and_loses_no_message(
     cluster: Cluster, parlour: ParlourOnNodes, app: Path
 ) -> None:
     """Rooms with clients on three nodes move to the new version one by one."""
-    app.write_text(TALK.replace("{self.said}: ", "new {self.said}: "))
+    write(app, TALK.replace("{self.said}: ", "new {self.said}: "))
     async with clients() as world:
         talkers, sockets = [], []
         for number, host in enumerate(cluster.nodes.hosts * 2):
@@ -48,7 +53,7 @@ async def test_a_deploy_under_load_closes_no_socket_and_loses_no_message(
             sockets.append(client)
         before = parlour.current_version()
 
-        printed = await asyncio.to_thread(parlour.deploy, app, "--within", "2")
+        printed = await asyncio.to_thread(parlour.deploy, app, "--within", "8")
         for talker in talkers:
             await talker.stop_after("new ")
 
@@ -64,7 +69,7 @@ async def test_a_version_whose_rooms_cannot_start_is_rolled_back_by_itself(
     cluster: Cluster, parlour: ParlourOnNodes, app: Path
 ) -> None:
     """Clients notice a pause and nothing else; the version is kept, and says why it was halted."""
-    app.write_text(CANNOT_START)
+    write(app, CANNOT_START)
     before = parlour.current_version()
     async with clients() as world:
         hosts = cluster.nodes.hosts * 2

@@ -23,19 +23,24 @@ class ValkeyHost:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self._password = secrets.token_hex(16)
+        self.password = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"{self.host.address}:{PORT}"
 
     @property
     def url(self) -> str:
         """As the hosts and the test reach it."""
-        return f"redis://:{self._password}@{self.host.address}:{PORT}"
+        return f"redis://:{self.password}@{self.host.address}:{PORT}"
 
     def start(self) -> None:
         """Start it, on the data that are there, and return when it answers."""
         self.host.path("/tmp/valkey").mkdir(exist_ok=True)
         options = ["--dir", "/tmp/valkey", "--port", f"{PORT}", "--bind", "0.0.0.0", *DURABLE]
-        options += ["--requirepass", self._password]
+        options += ["--requirepass", self.password]
         self._process = self.host.spawn(find_server(), *options, log="valkey")
         tries = int(START_TIMEOUT_S / ASK_EVERY_S)
         refused = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from parlour.actors import messages
 from parlour.actors.frames import Kind, pack
-from parlour.actors.link import Link, listen
-from parlour.actors.messages import Attach, Placed, Refused, RoomKey, Wake
+from parlour.actors.link import Link, OnFrame, OnLost, listen, listen_to_nodes
+from parlour.actors.messages import Attach, Hello, Placed, Refused, RoomKey, Wake
+from parlour.actors.network import Address, Network
 
 from ..actors.linked import TIMEOUT_S, Frame, Inbox
 
@@ -20,23 +22,30 @@ class Manager:
         address: Where it listens.
         place: The address that it answers with.
         error: Why it has none to give; answered instead, unless empty.
+        elsewhere: The manager that it sends to; answered instead, unless empty.
         silent: Whether it answers nothing at all.
         asked: The rooms it was asked for.
+        only_here: Whether each question was not to be sent elsewhere.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, network: Network | None = None) -> None:
+        """`network` is the node that it is on, for those of other nodes to reach it."""
         self.address = str(folder / "manager.sock")
         self.place = ""
+        self.elsewhere = ""
         self.error = ""
         self.silent = False
         self.asked: list[RoomKey] = []
+        self.only_here: list[bool] = []
         self.links: list[Link] = []
+        self._network = network
         self._asked_again = asyncio.Event()
-        self._server: asyncio.AbstractServer | None = None
+        self._servers: list[asyncio.AbstractServer] = []
 
     async def start(self) -> None:
-        self._server = await listen(
-            self.address, self._on_frame, self._on_lost, on_hello=self._on_hello
+        calls = (self._on_frame, self._on_lost)
+        self.address = await _start(
+            self.address, self._network, *calls, self._on_hello, self._servers
         )
 
     async def was_asked(self, times: int) -> None:
@@ -47,12 +56,12 @@ class Manager:
                 await self._asked_again.wait()
 
     def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for link in list(self.links):
             link.abort()
 
-    def _on_hello(self, link: Link, _: messages.Hello) -> None:
+    def _on_hello(self, link: Link, _: Hello) -> None:
         self.links.append(link)
 
     def _on_lost(self, link: Link) -> None:
@@ -62,10 +71,14 @@ class Manager:
         self, link: Link, kind: int, channel: int, number: int, sequence: int, payload: bytes
     ) -> None:
         assert kind == Kind.WAKE
-        self.asked.append(messages.decode(payload, Wake).key)
+        wake = messages.decode(payload, Wake)
+        self.asked.append(wake.key)
+        self.only_here.append(wake.only_here)
         self._asked_again.set()
         if not self.silent:
-            placed = Placed(error=self.error) if self.error else Placed(self.place)
+            placed = Placed(self.place)
+            if self.error or self.elsewhere:
+                placed = Placed(error=self.error, elsewhere=self.elsewhere)
             link.write(pack(Kind.PLACED, number=number, payload=messages.encode(placed)))
 
 
@@ -76,16 +89,19 @@ class RoomActor:
         refusal: What it answers to whoever attaches; nothing while it is None.
     """
 
-    def __init__(self, folder: Path, name: str = "a") -> None:
+    def __init__(self, folder: Path, name: str = "a", network: Network | None = None) -> None:
+        """`network` is the node that it is on, for those of other nodes to reach it."""
         self.address = str(folder / f"room-{name}.sock")
         self.refusal: Refused | None = None
         self.inbox = Inbox()
         self.links: list[Link] = []
-        self._server: asyncio.AbstractServer | None = None
+        self._network = network
+        self._servers: list[asyncio.AbstractServer] = []
 
     async def start(self) -> None:
-        self._server = await listen(
-            self.address, self._on_frame, self._on_lost, on_hello=self._on_hello
+        calls = (self._on_frame, self._on_lost)
+        self.address = await _start(
+            self.address, self._network, *calls, self._on_hello, self._servers
         )
 
     async def attached(self) -> tuple[int, Attach]:
@@ -116,11 +132,11 @@ class RoomActor:
             link.abort()
 
     def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         self.die()
 
-    def _on_hello(self, link: Link, _: messages.Hello) -> None:
+    def _on_hello(self, link: Link, _: Hello) -> None:
         self.links.append(link)
 
     def _on_lost(self, link: Link) -> None:
@@ -133,3 +149,20 @@ class RoomActor:
         if kind == Kind.ATTACH and self.refusal is not None:
             payload = messages.encode(self.refusal)
             link.write(pack(Kind.REFUSED, channel, payload=payload))
+
+
+async def _start(
+    path: str,
+    network: Network | None,
+    on_frame: OnFrame,
+    on_lost: OnLost,
+    on_hello: Callable[[Link, Hello], None],
+    servers: list[asyncio.AbstractServer],
+) -> str:
+    """Listen on a Unix socket, and for other nodes if there are any; returns the address."""
+    servers.append(await listen(path, on_frame, on_lost, on_hello=on_hello))
+    if network is None:
+        return path
+    server, port = await listen_to_nodes(network, on_frame, on_lost, on_hello=on_hello)
+    servers.append(server)
+    return str(Address(path, network.host, port))

@@ -19,7 +19,7 @@ from parlour.storage import MemoryBackend, Storage
 class Listener:
     """A gateway without clients."""
 
-    on_probation = False
+    patient = False
 
     def on_room_frame(self, route: Route, kind: int, number: int, payload: bytes) -> None:
         raise AssertionError("no room says anything here")

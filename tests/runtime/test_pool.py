@@ -9,7 +9,14 @@ from parlour.actors.link import Link
 from parlour.actors.messages import RoomKey, RoomReport
 from parlour.actors.options import RoomOptions, options_of
 from parlour.actors.room import Room
-from parlour.runtime.pool import ASSIGNMENT_TIMEOUT_S, STARTING_MAX, ActorRecord, ActorState, Pool
+from parlour.runtime.pool import (
+    ASSIGNMENT_TIMEOUT_S,
+    BLOCKING_GRACE_S,
+    STARTING_MAX,
+    ActorRecord,
+    ActorState,
+    Pool,
+)
 
 
 class Chat(Room):
@@ -280,3 +287,51 @@ async def test_rooms_are_counted_as_they_come_and_go(link: Link) -> None:
             names = [str(key) for key in record.keys if chance.random() < 0.6]
             node.report(record, *names)
         assert [record.room_count for record in records] == [len(r.keys) for r in records]
+
+
+async def test_free_places_are_those_that_no_live_room_has(link: Link) -> None:
+    """Rooms that are about to be live count; never fewer than none."""
+    node = Node(link, live_rooms_max=2)
+    a, b = node.start("a"), node.start("b")
+    assert (node.pool.free_places, node.pool.full) == (2, False)
+    node.assign("chat/1")
+    assert node.pool.free_places == 1
+    node.report(a, "chat/1")
+    node.assign("chat/2")
+    assert (node.pool.free_places, node.pool.full) == (0, True)
+    node.report(b, "chat/2", "chat/3")  # placed by an earlier manager, which knew no limit
+    assert node.pool.free_places == 0
+    node.report(b)
+    assert node.pool.free_places == 1
+    node.pool.remove(a)
+    assert node.pool.free_places == 2
+
+
+async def test_when_all_retire_no_room_wakes_and_those_that_live_stay(link: Link) -> None:
+    """Standbys end; who asks for a live room is told where it is."""
+    node = Node(link)
+    a = node.start("a")
+    node.start("b")
+    starting = node.pool.add("c", 1)
+    node.assign("chat/1")
+    node.report(a, "chat/1")
+    node.pool.retire_all()
+    node.pool.started(starting, link, "/run/c", node.now_s)
+    assert node.assign("chat/2") is None
+    assert node.assign("chat/1") == "a"
+    assert {record.id for record in node.pool.surplus()} == {"b", "c"}
+    node.report(a, "chat/1")
+    node.report(a)
+    assert a in node.pool.surplus()
+
+
+async def test_a_room_actor_of_an_earlier_manager_is_used_like_any_other(node: Node) -> None:
+    """Rooms share it, and a hook that blocks it has the time of its class."""
+    a = node.start("a")
+    node.report(a, "dense/1")
+    assert node.assign("dense/2") == "a"
+    assert node.assign("chat/1") is None
+    node.now_s = BLOCKING_GRACE_S + OPTIONS["dense"].handler_s_max
+    assert node.pool.stuck(node.now_s, 1e9) == []
+    node.now_s += 0.1
+    assert node.pool.stuck(node.now_s, 1e9) == [a]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,42 +11,15 @@ from parlour.actors.frames import GONE_LOST, Kind
 from parlour.actors.messages import ConnectionRecord, Hello, Refused, RoomKey
 from parlour.runtime import router as router_module
 from parlour.runtime.manager_client import Managers
-from parlour.runtime.route import PendingEvent, Route
+from parlour.runtime.route import Route
 from parlour.runtime.router import WAKE_PATIENCE_S, Router
 
-from ..actors.linked import TIMEOUT_S
 from ..actors.staging import until
+from .listening import Listener
 from .peers import Manager, RoomActor
 
 KEY = RoomKey("chat", "lobby")
 ME = Hello("gateway", "g1", 1)
-
-
-class Listener:
-    """Keeps what rooms say and which events failed."""
-
-    def __init__(self) -> None:
-        self.on_probation = False
-        self.said: list[tuple[int, int, bytes]] = []
-        self.failed: list[tuple[bytes, str, bool]] = []
-        self._changed = asyncio.Event()
-
-    def on_room_frame(self, route: Route, kind: int, number: int, payload: bytes) -> None:
-        self.said.append((kind, number, payload))
-        self._changed.set()
-
-    def on_event_failed(
-        self, route: Route, event: PendingEvent, why: str, *, try_again: bool
-    ) -> None:
-        self.failed.append((event.payload, why, try_again))
-        self._changed.set()
-
-    async def count(self, said: int = 0, failed: int = 0) -> None:
-        """Wait until so much was said and so much has failed."""
-        async with asyncio.timeout(TIMEOUT_S):
-            while len(self.said) < said or len(self.failed) < failed:
-                self._changed.clear()
-                await self._changed.wait()
 
 
 class Stage:

@@ -64,3 +64,14 @@ async def test_there_is_a_limit(link: Link, monkeypatch: pytest.MonkeyPatch) -> 
     assert not wakes.full
     wakes.add(wake(link, 1))
     assert wakes.full
+
+
+async def test_all_can_be_taken_out(link: Link) -> None:
+    """In order, once; those that come later wait anew."""
+    wakes = WaitingWakes()
+    for number in range(3):
+        wakes.add(wake(link, number))
+    assert [each.number for each in wakes.take_all()] == [0, 1, 2]
+    assert (len(wakes), wakes.take_all()) == (0, [])
+    wakes.add(wake(link, 3))
+    assert [each.number for each in wakes.take_all()] == [3]

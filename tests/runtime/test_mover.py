@@ -1,0 +1,210 @@
+"""The mover: which rooms of a node are told to leave, when, in which order and why."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from parlour.actors import messages
+from parlour.actors.frames import Kind
+from parlour.actors.messages import Leave, RoomKey, RoomReport
+from parlour.actors.options import options_of
+from parlour.actors.room import Room
+from parlour.runtime import mover as mover_module
+from parlour.runtime.mover import TOLD_AGAIN_S, RoomMover
+from parlour.runtime.pool import ActorRecord, Pool
+from parlour.runtime.rollout import MOVING_MAX
+
+from ..actors.linked import LinkPair, link_pair
+
+
+class Chat(Room):
+    """Many in a process, so that few are needed here."""
+
+    rooms_per_actor = 1000
+    hibernate_after = 1e9
+
+
+OPTIONS = {"chat": options_of(Chat)}
+
+
+class Stage:
+    """A pool with room actors that keep their orders, and a clock."""
+
+    def __init__(self, pair: LinkPair) -> None:
+        self.now_s = 1000.0
+        self.pool = Pool(standbys=2, live_rooms_max=1000)
+        self.mover = RoomMover(self.pool, free_memory_bytes_min=0)
+        self._pair = pair
+
+    def actor(self, name: str, version: int, rooms: int = 0) -> ActorRecord:
+        """A room actor with rooms `<name>-0`, which has been idle for longest, and so on."""
+        record = self.pool.add(name, version)
+        self.pool.started(record, self._pair.near, f"/run/{name}", self.now_s)
+        self.report(record, range(rooms))
+        return record
+
+    def report(self, record: ActorRecord, numbers: range | list[int]) -> None:
+        """Say which of its rooms are left."""
+        rooms = [
+            RoomReport(RoomKey("chat", f"{record.id}-{n}"), "idle", float(n), 0, 0.0)
+            for n in numbers
+        ]
+        self.pool.report(record, rooms, 1, self.now_s)
+
+    async def told(self, count: int) -> list[tuple[str, str]]:
+        """The next orders: which room, and why; there is none besides."""
+        self._pair.near.flush()
+        frames = [await self._pair.far_inbox.take() for _ in range(count)]
+        assert {frame.kind for frame in frames} <= {Kind.HIBERNATE}
+        leaves = [messages.decode(frame.payload, Leave) for frame in frames]
+        assert self._pair.far_inbox.left() == []
+        return [(leave.key.id, leave.reason) for leave in leaves]
+
+
+@pytest.fixture
+async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+    """With version 1 in use."""
+    pair = await link_pair(tmp_path)
+    stage = Stage(pair)
+    stage.pool.deploy(1, OPTIONS)
+    monkeypatch.setattr(mover_module, "time", SimpleNamespace(monotonic=lambda: stage.now_s))
+    yield stage
+    pair.close()
+
+
+async def test_rooms_of_older_versions_are_outdated(stage: Stage) -> None:
+    """Those that are about to live there as well; a node that drains has no others."""
+    old = stage.actor("old", 1, 2)
+    stage.pool.assign(RoomKey("chat", "assigned"), stage.now_s)
+    stage.pool.deploy(2, OPTIONS)
+    stage.actor("new", 2, 1)
+    assert {key.id for record, key in stage.mover.outdated() if record is old} == {
+        "old-0",
+        "old-1",
+        "assigned",
+    }
+    assert len(stage.mover.outdated()) == 3
+    stage.mover.draining = True
+    assert len(stage.mover.outdated()) == 4
+    assert repr(stage.mover) == "<RoomMover of 4 outdated rooms, 0 told>"
+
+
+async def test_without_a_time_nobody_is_told_to_move(stage: Stage) -> None:
+    """They move as they hibernate."""
+    stage.actor("old", 1, 3)
+    stage.pool.deploy(2, OPTIONS)
+    stage.mover.begin(None)
+    stage.now_s += 1e6
+    stage.mover.move_outdated()
+    assert await stage.told(0) == []
+
+
+async def test_at_once_all_outdated_rooms_are_told(stage: Stage) -> None:
+    """Once: those of the new version are not, and nobody hears it twice in a row."""
+    stage.actor("old", 1, 3)
+    stage.pool.deploy(2, OPTIONS)
+    stage.actor("new", 2, 3)
+    stage.mover.begin(0.0)
+    assert await stage.told(3) == [(f"old-{n}", "deploy") for n in range(3)]
+    stage.mover.move_outdated()
+    assert await stage.told(0) == []
+
+
+async def test_those_that_were_idle_longest_are_told_first(stage: Stage) -> None:
+    """Evenly over the time; who is only about to live there comes last."""
+    stage.actor("old", 1, 4)
+    stage.pool.assign(RoomKey("chat", "assigned"), stage.now_s)
+    stage.pool.deploy(2, OPTIONS)
+    stage.actor("new", 2)
+    stage.mover.begin(10.0)
+    told: list[tuple[str, str]] = []
+    for _ in range(4):
+        assert await stage.told(0) == []
+        stage.now_s += 2.0
+        stage.mover.move_outdated()
+        told += await stage.told(1)
+        stage.report(stage.pool.actors["old"], [n for n in range(4) if n >= len(told)])
+    assert [name for name, _ in told] == ["old-0", "old-1", "old-2", "old-3"]
+    stage.now_s += 2.0
+    stage.mover.move_outdated()
+    assert await stage.told(1) == [("assigned", "deploy")]
+
+
+async def test_nobody_is_told_before_a_process_waits_for_it(stage: Stage) -> None:
+    """Until the time is over: then all have to go."""
+    stage.actor("old", 1, 3)
+    stage.pool.deploy(2, OPTIONS)
+    stage.mover.begin(10.0)
+    stage.now_s += 9.0
+    stage.mover.move_outdated()
+    assert await stage.told(0) == []
+    stage.actor("new", 2)
+    stage.mover.move_outdated()
+    assert len(await stage.told(3)) == 3
+
+
+async def test_a_room_that_stays_is_told_again_after_a_while(stage: Stage) -> None:
+    """It may have been on its way to its process when it was told first."""
+    stage.actor("old", 1, 1)
+    stage.pool.deploy(2, OPTIONS)
+    stage.mover.begin(0.0)
+    await stage.told(1)
+    stage.now_s += TOLD_AGAIN_S - 0.1
+    stage.mover.move_outdated()
+    assert await stage.told(0) == []
+    stage.now_s += 0.2
+    stage.mover.move_outdated()
+    assert await stage.told(1) == [("old-0", "deploy")]
+
+
+async def test_few_are_on_their_way_at_once_until_the_time_is_over(stage: Stage) -> None:
+    """Then all that are left are told."""
+    stage.actor("old", 1, 100)
+    stage.pool.deploy(2, OPTIONS)
+    stage.actor("new", 2)
+    stage.mover.begin(10.0)
+    stage.now_s += 9.9
+    stage.mover.move_outdated()
+    assert len(await stage.told(MOVING_MAX)) == MOVING_MAX
+    stage.now_s += 0.05
+    stage.mover.move_outdated()
+    assert await stage.told(0) == []
+    stage.now_s += 0.1
+    stage.mover.move_outdated()
+    assert len(await stage.told(100 - MOVING_MAX)) == 100 - MOVING_MAX
+
+
+async def test_a_draining_node_sends_its_rooms_to_others(stage: Stage) -> None:
+    """Whatever their version, and that is what they are told."""
+    stage.actor("new", 1, 2)
+    stage.mover.draining = True
+    stage.mover.begin(0.0)
+    assert await stage.told(2) == [("new-0", "move"), ("new-1", "move")]
+
+
+async def test_another_version_begins_anew(stage: Stage) -> None:
+    """Those that were told for the one before are told again, as they are still there."""
+    stage.actor("old", 1, 2)
+    stage.pool.deploy(2, OPTIONS)
+    stage.mover.begin(0.0)
+    await stage.told(2)
+    stage.pool.deploy(3, OPTIONS)
+    stage.mover.begin(0.0)
+    assert len(await stage.told(2)) == 2
+
+
+async def test_a_room_actor_without_a_line_is_told_nothing(stage: Stage) -> None:
+    """It is being started, or has just gone."""
+    stage.actor("old", 1, 1).link = None
+    stage.pool.deploy(2, OPTIONS)
+    stage.mover.begin(0.0)
+    assert await stage.told(0) == []
+
+
+@pytest.mark.parametrize(("free_bytes_min", "short"), [(0, False), (2**60, True)])
+async def test_memory_is_short_below_the_limit(free_bytes_min: int, short: bool) -> None:
+    """Of the machine's real memory."""
+    assert RoomMover(Pool(1, 1), free_bytes_min).short_of_memory is short
