@@ -1,8 +1,31 @@
-"""Whether what a backend holds of a space fits its index: the check behind the storage tests."""
+"""How a space is laid out in its server: whether that fits its index, and where its keys are."""
 
 from __future__ import annotations
 
-from parlour.storage import Backend, Claim, StorageLimits
+import redis
+from parlour.storage import Backend, Claim, Storage, StorageLimits
+from parlour.storage.keys import MARK, metadata_key
+
+SPACE = "chat/lobby"
+OWN_KEY = metadata_key(SPACE)
+
+
+async def claimed(backend: Backend) -> Storage:
+    """Claim the space as its owner, and open its storage."""
+    return Storage(backend, await backend.claim(SPACE, owner="owner", address=""))
+
+
+def shards(client: redis.Redis) -> list[str]:
+    """The hashes of shards that are not in the space's own hash."""
+    return sorted(key.decode() for key in client.scan_iter(match="*:s:*"))
+
+
+def fields(client: redis.Redis) -> list[list[bytes]]:
+    """The field names in each shard that is not empty."""
+    hashes = [OWN_KEY, *shards(client)]
+    names = [[bytes(name) for name in client.hkeys(key)] for key in hashes]  # type: ignore[arg-type]
+    found = [sorted(name for name in some if not name.startswith(MARK)) for some in names]
+    return [some for some in found if some]
 
 
 async def check_layout(backend: Backend, claim: Claim, limits: StorageLimits) -> None:
