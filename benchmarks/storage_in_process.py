@@ -8,6 +8,7 @@ socket. Each figure is the median of some rounds; each round has a space of its 
 
 import argparse
 import asyncio
+import hashlib
 import json
 import shutil
 import sys
@@ -35,7 +36,8 @@ MANY = 10_000  # keys in the spaces that are read
 AT_ONCE = 128  # keys in one put
 GROUP = 1000  # puts before a sync, where the puts themselves are measured
 UNCACHED = StorageLimits(claim_bytes_max=0, cache_bytes_max=4096)  # nearly every read is a miss
-MEMORY_LAYOUTS = ((1000, 100), (10, 10_000))  # rooms, keys in each
+# Rooms, keys in each, and whether the keys all begin alike.
+MEMORY_LAYOUTS = ((2000, 10, True), (1000, 100, True), (10, 10_000, True), (1000, 100, False))
 PIPELINED = 1000  # commands in flight
 
 Call = Callable[[int], Awaitable[object]]  # what is timed; gets the number of the call
@@ -120,6 +122,11 @@ def key_of(index: int) -> str:
     return f"key-{index % MANY:08}"
 
 
+def unlike_key_of(index: int) -> str:
+    """Keys of the same length that have nothing in common."""
+    return hashlib.sha256(key_of(index).encode()).hexdigest()[: len(key_of(index))]
+
+
 async def measure_reads(bench: Bench) -> None:
     """What a room waits for when it reads, from its cache and from Redis."""
 
@@ -190,8 +197,9 @@ async def measure_writes(bench: Bench, fsync: str) -> None:
 
 async def measure_memory(bench: Bench) -> None:
     """Bytes in Redis of one small key: Parlour's shards, and a hash with a sorted set per room."""
-    for rooms, keys in MEMORY_LAYOUTS:
-        ratios, layout = [], f"{rooms:,} rooms of {keys:,} keys"
+    for rooms, count, alike in MEMORY_LAYOUTS:
+        keys = [key_of(index) if alike else unlike_key_of(index) for index in range(count)]
+        ratios, layout = [], f"{rooms:,} rooms of {count:,} {'' if alike else 'unlike '}keys"
         figures: dict[str, list[float]] = {}
         await _memory(bench, rooms, keys, _fill_shards)  # so that the server has its own buffers
         for _ in range(bench.rounds):
@@ -199,17 +207,17 @@ async def measure_memory(bench: Bench) -> None:
             plain = await _memory(bench, rooms, keys, _fill_plain)
             ratios.append(shards[0] / plain[0])
             for name, (usage, used) in {"shards": shards, "hash + sorted set": plain}.items():
-                figures.setdefault(f"{name}, MEMORY USAGE", []).append(usage / rooms / keys)
-                figures.setdefault(f"{name}, used_memory", []).append(used / rooms / keys)
+                figures.setdefault(f"{name}, MEMORY USAGE", []).append(usage / rooms / count)
+                figures.setdefault(f"{name}, used_memory", []).append(used / rooms / count)
         for name, values in figures.items():
             bench.add(Figure(f"{layout}: {name}", "B/key", values))
         bench.add(Figure(f"{layout}: ratio", "x", ratios, at_most=0.5))
 
 
-Fill = Callable[[Bench, str, int], Awaitable[None]]
+Fill = Callable[[Bench, str, list[str]], Awaitable[None]]
 
 
-async def _memory(bench: Bench, rooms: int, keys: int, fill: Fill) -> tuple[int, int]:
+async def _memory(bench: Bench, rooms: int, keys: list[str], fill: Fill) -> tuple[int, int]:
     """Bytes after filling an empty server: the sum over its keys, and what it says it uses."""
     await bench.connection.execute("FLUSHALL", "SYNC")
     before = await _used_memory(bench)
@@ -223,18 +231,17 @@ async def _memory(bench: Bench, rooms: int, keys: int, fill: Fill) -> tuple[int,
     return sum(await asyncio.gather(*usages)), used
 
 
-async def _fill_shards(bench: Bench, room: str, keys: int) -> None:
+async def _fill_shards(bench: Bench, room: str, keys: list[str]) -> None:
     storage = await bench.claim(room)
-    for start in range(0, keys, AT_ONCE):
-        some = range(start, min(start + AT_ONCE, keys))
-        await storage.put({key_of(index): SMALL_VALUE for index in some})
+    for start in range(0, len(keys), AT_ONCE):
+        await storage.put(dict.fromkeys(keys[start : start + AT_ONCE], SMALL_VALUE))
     await storage.close()
 
 
-async def _fill_plain(bench: Bench, room: str, keys: int) -> None:
+async def _fill_plain(bench: Bench, room: str, keys: list[str]) -> None:
     value = encode(SMALL_VALUE)
-    for start in range(0, keys, PIPELINED):
-        some = [key_of(index) for index in range(start, min(start + PIPELINED, keys))]
+    for start in range(0, len(keys), PIPELINED):
+        some = keys[start : start + PIPELINED]
         pairs = [part for key in some for part in (key, value)]
         scores = [part for key in some for part in (0, key)]
         await bench.connection.execute("HSET", f"hash:{room}", *pairs)

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal
 
 from ..actors.messages import RoomKey
 from ..actors.stored_schedules import check_stored
-from ..storage import DecodeError, InvalidExport, NotOwner, Storage, StorageLimits, encode
+from ..storage import DecodeError, InvalidExport, Storage, StorageLimits, encode
 from ..storage.admission import checked_encoded, checked_key
 from ..storage.durable import DurableSpace
 from ..storage.key_range import KeyRange
@@ -151,8 +151,9 @@ async def delete_room(server: RoomsServer, key: RoomKey) -> None:
     async with sole_writer(server, key) as (storage, claim):
         storage.delete_all()
         await storage.sync()
-        if not await server.backend.forget(key.space, owner=claim.owner, epoch=claim.epoch):
-            raise NotOwner(key.space, claim.epoch, claim.epoch + 1)
+        await server.backend.forget(
+            key.space, owner=claim.owner, epoch=claim.epoch, flush_number=storage.durable
+        )
 
 
 async def export_room(

@@ -18,6 +18,15 @@ from typing import NamedTuple, Protocol
 
 from .alarms import Alarm, next_due_ms
 
+FIRST_SHARD = 0  # the number of the shard that an empty space gets with its first key
+
+
+class Home(NamedTuple):
+    """Where keys are: in which shard, and what its field names leave out (prefix.py)."""
+
+    shard: int
+    prefix: str = ""
+
 
 class ShardInfo(NamedTuple):
     """One entry of the index: a shard holds the keys from `first` up to the next shard's first."""
@@ -26,6 +35,12 @@ class ShardInfo(NamedTuple):
     first: str
     key_count: int
     size_bytes: int  # of its keys and values
+    prefix: str = ""  # every key begins with it
+
+    @property
+    def home(self) -> Home:
+        """Where its keys are."""
+        return Home(self.shard, self.prefix)
 
 
 @dataclass(slots=True)
@@ -35,7 +50,7 @@ class Claim:
     Attributes:
         flush_number: The last flush applied, by any epoch; the next one is this plus 1.
         progress: Gateway id -> event number, as recorded with that flush.
-        next_shard: The lowest shard number never used.
+        next_shard: The lowest shard number never used; `FIRST_SHARD` is used over and over.
         shards: The whole index, in any order.
         values: All keys with their encoded values, if the space is small; None if it is not.
     """
@@ -58,10 +73,16 @@ class Claim:
 
 @dataclass(slots=True)
 class ShardWrites:
-    """What one flush changes in one shard."""
+    """What one flush changes in one shard.
+
+    Attributes:
+        prefix: What all its keys begin with once they are set: the prefix in its index entry or a
+            part of it; anything for a shard without keys.
+    """
 
     sets: dict[str, bytes] = field(default_factory=dict)
     deletes: list[str] = field(default_factory=list)
+    prefix: str = ""
 
 
 @dataclass(slots=True)
@@ -71,8 +92,8 @@ class Batch:
     Attributes:
         flush_number: The one before plus 1: it is applied after that one and no other.
         clear: Drop every shard first.
-        writes: Shard -> its changes. A shard that is not in the index (any longer, after `clear`)
-            is made and starts at the empty key: so there is at most one such.
+        writes: Shard -> its changes. If the index has no shard (any longer, after `clear`) all go
+            to `FIRST_SHARD`, which is made and starts at the empty key.
         merges: Pairs of neighbours (left, right) to be joined if they are still small.
         alarms: Alarms to set, and with None to delete.
         alarm_changed: Whether `alarm_at_ms` is to be recorded and shown in the index of due times.
@@ -109,7 +130,6 @@ class Committed:
     flush_number: int
     shards: list[ShardInfo]
     removed: list[int]
-    next_shard: int
     whole_index: bool
     alarm_at_ms: int | None
 
@@ -169,9 +189,9 @@ class Backend(Protocol):
         ...
 
     def read_fields(
-        self, space: str, wanted: Mapping[int, Sequence[str]]
+        self, space: str, wanted: Mapping[Home, Sequence[str]]
     ) -> Awaitable[dict[str, bytes | None]]:
-        """Read keys, given by shard; None for those that are not there.
+        """Read keys, given by where they are; None for those that are not there.
 
         This and the two below are asked when called, not when awaited: a commit that is called
         later does not show in what they return.
@@ -179,12 +199,14 @@ class Backend(Protocol):
         ...
 
     def read_shards(
-        self, space: str, shards: Sequence[int]
+        self, space: str, shards: Sequence[Home]
     ) -> Awaitable[dict[int, dict[str, bytes]]]:
         """Read whole shards; a shard that does not exist is empty."""
         ...
 
-    def read_shard_keys(self, space: str, shards: Sequence[int]) -> Awaitable[dict[int, list[str]]]:
+    def read_shard_keys(
+        self, space: str, shards: Sequence[Home]
+    ) -> Awaitable[dict[int, list[str]]]:
         """Read the keys of shards without their values, in any order."""
         ...
 

@@ -12,14 +12,14 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from . import keys
-from .backend import ShardInfo
+from .backend import Home, ShardInfo
 from .errors import DecodeError, StorageError
 from .index import ShardIndex
 from .inspection import Inspector, SpaceState
 from .key_range import RESERVED, KeyRange
 from .large_values import head_of, joined, large_key, names_of
 from .redis_connection import RedisClient
-from .redis_replies import text, values_of
+from .redis_replies import keys_of, values_of
 
 PAGE_BYTES_MAX = 4 * 1024 * 1024  # a page ends with the shard that goes past it
 PAGE_SHARDS_MAX = 64
@@ -61,13 +61,24 @@ class DurableSpace:
     async def read(self, names: Sequence[str]) -> dict[str, bytes]:
         """Read keys at one moment, encoded; those that exist."""
         for _ in range(LOOKS_MAX):
-            wanted: dict[int, list[str]] = {}
+            if not len(self._index):
+                # The first shard begins without a sign that the script could look for.
+                flush_number = await self._look_again()
+                if not len(self._index):
+                    self._note(flush_number)
+                    return {}
+            wanted: dict[Home, list[str]] = {}
             for name in names:
-                shard = self._index.find(name)
-                if shard is not None:
-                    wanted.setdefault(shard, []).append(name)
+                home = self._index.home(name)
+                if home is not None:
+                    there = wanted.setdefault(home, [])
+                    if name.startswith(home.prefix):  # else it is not there; the prefix is checked
+                        there.append(name)
             infos = {info.shard: info for info in self._index.covering("", None)}
-            asked = [(infos[shard], len(fields), fields) for shard, fields in wanted.items()]
+            asked = [
+                (infos[home.shard], len(there), [name[len(home.prefix) :] for name in there])
+                for home, there in wanted.items()
+            ]
             answers = await self._ask(asked)
             if answers is not None:
                 found: dict[str, bytes] = {}
@@ -80,7 +91,7 @@ class DurableSpace:
         """Read a range of keys with their encoded values, page by page, in key order."""
         left = wanted.limit
         async for part, answers in self._parts(wanted, _ALL):
-            entries = (item for answer in answers for item in values_of(answer).items())
+            entries = (item for home, flat in answers for item in values_of(home, flat).items())
             page = sorted(item for item in entries if part.holds(item[0]))[:left]
             if page:
                 yield dict(page)
@@ -92,7 +103,7 @@ class DurableSpace:
     async def large_keys(self) -> AsyncIterator[str]:
         """Name the large values, in no particular order."""
         async for part, answers in self._parts(KeyRange(RESERVED, None), _NAMES):
-            for name in (text(name) for answer in answers for name in answer):
+            for name in (name for home, fields in answers for name in keys_of(home, fields)):
                 key = large_key(name) if part.holds(name) else None
                 if key is not None:
                     yield key
@@ -114,7 +125,9 @@ class DurableSpace:
             head = found.get(head_name)  # it was written anew since
         raise self._too_fast()
 
-    async def _parts(self, wanted: KeyRange, fields: int) -> AsyncIterator[tuple[KeyRange, Any]]:
+    async def _parts(
+        self, wanted: KeyRange, fields: int
+    ) -> AsyncIterator[tuple[KeyRange, Iterable[tuple[Home, list[bytes]]]]]:
         """Ask for a range in parts that the index shows to be small enough, in key order."""
         low = wanted.low
         refused = 0
@@ -132,32 +145,39 @@ class DurableSpace:
             refused = 0
             following = shards[len(chosen) :]
             high = following[0].first if following else wanted.high
-            yield KeyRange(low, high), answers
+            yield KeyRange(low, high), zip((info.home for info in chosen), answers, strict=True)
             if high is None:
                 return
             low = high
 
     async def _ask(self, asked: Iterable[tuple[ShardInfo, int, list[str]]]) -> list[Any] | None:
         """Ask for shards; None if the index has changed: it is known anew then."""
-        arguments: list[bytes | str | int] = [self._index.next_shard]
+        arguments: list[bytes | str | int] = [*self._signs]
         for info, count, fields in asked:
-            arguments += (info.shard, info.first, count, *fields)
-        space = self.state.space
-        answer = await self._read_shards(
-            [keys.metadata_key(space), keys.index_key(space)], arguments, repeat=True
-        )
+            arguments += (info.shard, info.prefix, info.first, count, *fields)
+        name = keys.metadata_key(self.state.space)
+        answer = await self._read_shards([name], arguments, repeat=True)
         if answer:
-            self._flushes.append(answer[0])
-            self._flushes = [min(self._flushes), max(self._flushes)]
+            self._note(answer[0])
             return list(answer[1:])
-        state = await self._inspector.state(space)
+        await self._look_again()
+        return None
+
+    async def _look_again(self) -> int:
+        """Learn the index as it is now. Tell its flush."""
+        state = await self._inspector.state(self.state.space)
         if state is None:
             raise DecodeError("the room was deleted while it was read")
         self._learn(state)
-        return None
+        return state.metadata.flush_number
 
     def _learn(self, state: SpaceState) -> None:
-        self._index = ShardIndex(state.shards, state.metadata.next_shard)
+        self._index = ShardIndex(state.shards)
+        self._signs = (state.metadata.next_shard, state.metadata.deleted_epoch)
+
+    def _note(self, flush_number: int) -> None:
+        """Remember of which flush an answer was."""
+        self._flushes = [min(*self._flushes, flush_number), max(*self._flushes, flush_number)]
 
     def _too_fast(self) -> StorageError:
         return StorageError(

@@ -16,11 +16,12 @@ from typing import Protocol
 from weakref import WeakSet
 
 from .alarms import Alarm, next_due_ms
-from .backend import Backend, Batch, Claim, Committed, ShardWrites
+from .backend import FIRST_SHARD, Backend, Batch, Claim, Committed, ShardWrites
 from .cache import Cache, Known
 from .errors import StorageClosed, StorageError, StorageReset
 from .index import ShardIndex
 from .limits import StorageLimits
+from .prefix import shared_prefix
 from .reading import Reader
 
 _log = logging.getLogger(__name__)
@@ -208,7 +209,7 @@ class Flusher:
             if shard is None:
                 if data is None:
                     continue  # there is nothing to delete
-                shard = self._index.next_shard
+                shard = FIRST_SHARD
             changes = writes.get(shard)
             if changes is None:
                 changes = writes[shard] = ShardWrites()
@@ -216,6 +217,9 @@ class Flusher:
                 changes.deletes.append(key)
             else:
                 changes.sets[key] = data
+        for shard, changes in writes.items():
+            held = None if clear else self._index.prefix_of_keys(shard)
+            changes.prefix = shared_prefix(changes.sets, held)
         return writes
 
     def _merges(self) -> list[tuple[int, int]]:

@@ -11,14 +11,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
-from .backend import Committed, ShardInfo
+from .backend import Committed, Home, ShardInfo
 
 
 class ShardIndex:
     """The shards of one space, in key order."""
 
-    def __init__(self, shards: Iterable[ShardInfo], next_shard: int) -> None:
-        self.next_shard = next_shard
+    def __init__(self, shards: Iterable[ShardInfo]) -> None:
         self._shards: dict[int, ShardInfo] = {}
         self._firsts: list[str] = []  # parallel to _order
         self._order: list[int] = []
@@ -39,6 +38,16 @@ class ShardIndex:
             return None
         return self._order[bisect_right(self._firsts, key) - 1]
 
+    def home(self, key: str) -> Home | None:
+        """Tell where `key` is if it is anywhere; None while there is no shard."""
+        shard = self.find(key)
+        return None if shard is None else self._shards[shard].home
+
+    def prefix_of_keys(self, shard: int) -> str | None:
+        """Tell what the keys of `shard` are known to begin with; None if it has none."""
+        info = self._shards.get(shard)
+        return info.prefix if info is not None and info.key_count else None
+
     def covering(self, low: str, high: str | None) -> list[ShardInfo]:
         """List the shards whose ranges touch low <= key < high, in key order."""
         if not self._order:
@@ -49,7 +58,6 @@ class ShardIndex:
 
     def apply(self, committed: Committed) -> bool:
         """Take over what a flush changed. Tell whether keys moved from one shard to another."""
-        self.next_shard = committed.next_shard
         if committed.whole_index:
             self._replace(committed.shards)
             return True

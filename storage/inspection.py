@@ -22,7 +22,7 @@ from .backend import ShardInfo
 from .errors import StorageError
 from .redis_cluster import ClusterConnection
 from .redis_connection import RedisClient
-from .redis_replies import Metadata, metadata_of, shards_of, sizes_of
+from .redis_replies import Metadata, own_hash_of, sizes_of
 from .server_errors import CommandFailed
 from .server_promises import parse_info
 
@@ -148,7 +148,6 @@ class Inspector:
 
     def __init__(self, connection: RedisClient) -> None:
         self._connection = connection
-        self._look = connection.script("look")
 
     async def state(self, space: str) -> SpaceState | None:
         """Look at one space; None if there is none of that name.
@@ -157,16 +156,15 @@ class Inspector:
             DecodeError: If its metadata or its index is damaged.
         """
         keys.check_space(space)
-        metadata, index = await self._look(
-            [keys.metadata_key(space), keys.index_key(space)], repeat=True
-        )
-        if not metadata:
+        name = keys.metadata_key(space)
+        fields = await self._connection.execute("HGETALL", name, repeat=True, key=name)
+        if not fields:
             return None
-        kept = metadata_of(metadata)
+        kept, shards = own_hash_of(fields)
         if kept.is_deleted:
             return None
         lease_ms = None if kept.owner is None else await self._lease_ms(kept.owner)
-        return SpaceState(space, kept, shards_of(index), lease_ms)
+        return SpaceState(space, kept, shards, lease_ms)
 
     async def page(
         self,
@@ -237,22 +235,23 @@ class Inspector:
 
     async def _summary(self, space: str, live: bool | None) -> SpaceSummary | None:
         """Sum up a space; None if it is gone, or not as `live` asks for."""
-        metadata, index = keys.metadata_key(space), keys.index_key(space)
+        name = keys.metadata_key(space)
         wanted = (keys.EPOCH, keys.OWNER, keys.ADDRESS, keys.ALARM_AT_MS, keys.DELETED)
         epoch, owner, address, alarm, deleted = await self._connection.execute(
-            "HMGET", metadata, *wanted, repeat=True, key=metadata
+            "HMGET", name, *wanted, repeat=True, key=name
         )
         if epoch is None or epoch == deleted:
             return None
         is_live = owner is not None and await self._lease_ms(owner.decode()) is not None
         if live not in (None, is_live):
             return None
-        packed = await self._connection.execute("HVALS", index, repeat=True, key=index)
+        # With the keys of a small space: asking for the index alone would be one round trip more.
+        fields = await self._connection.execute("HGETALL", name, repeat=True, key=name)
         return SpaceSummary(
             space,
             is_live,
             address.decode() if is_live and address else "",
-            *sizes_of(packed),
+            *sizes_of(fields),
             int(alarm) if alarm else None,
         )
 

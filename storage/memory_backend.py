@@ -1,7 +1,7 @@
 """Spaces kept in this process's memory: for tests and for rooms that need no durability.
 
 It keeps the promises of `Backend` except one: nothing outlives the process. It cuts spaces into
-shards as the Redis backend does, so that what runs on top behaves the same.
+shards as the Redis backend does, so that what runs on top behaves the same; prefixes it ignores.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from .alarms import Alarm, next_due_ms
-from .backend import Batch, Claim, Committed, ShardInfo
+from .backend import Batch, Claim, Committed, Home, ShardInfo
 from .errors import ClaimHeld, FlushMissing, NotOwner
 from .keys import check_space
 from .limits import StorageLimits
@@ -26,7 +26,7 @@ class _Space:
     owner: str | None = None
     address: str = ""
     flush_number: int = 0
-    next_shard: int = 0
+    next_shard: int = 1
     alarms: dict[str, Alarm] = field(default_factory=dict)
     put_off_until_ms: int = 0
     progress: dict[str, int] = field(default_factory=dict)
@@ -97,9 +97,7 @@ class MemoryBackend:
         if (kept.epoch, kept.owner) != (batch.epoch, batch.owner):
             raise NotOwner(batch.space, batch.epoch, kept.epoch)
         if kept.flush_number >= batch.flush_number:
-            committed = Committed(
-                batch.flush_number, kept.index(), [], kept.next_shard, True, kept.alarm_at_ms()
-            )
+            committed = Committed(batch.flush_number, kept.index(), [], True, kept.alarm_at_ms())
         elif kept.flush_number != batch.flush_number - 1:
             raise FlushMissing(batch.space, batch.flush_number, kept.flush_number)
         else:
@@ -112,25 +110,31 @@ class MemoryBackend:
         return any(kept.owner == owner for kept in self._spaces.values())
 
     def read_fields(
-        self, space: str, wanted: Mapping[int, Sequence[str]]
+        self, space: str, wanted: Mapping[Home, Sequence[str]]
     ) -> Awaitable[dict[str, bytes | None]]:
         """Read keys, given by shard. See `Backend.read_fields`."""
         shards = self._shards_of(space)
         return _later(
-            {key: shards.get(shard, {}).get(key) for shard, keys in wanted.items() for key in keys}
+            {
+                key: shards.get(home.shard, {}).get(key)
+                for home, keys in wanted.items()
+                for key in keys
+            }
         )
 
     def read_shards(
-        self, space: str, shards: Sequence[int]
+        self, space: str, shards: Sequence[Home]
     ) -> Awaitable[dict[int, dict[str, bytes]]]:
         """Read whole shards. See `Backend.read_shards`."""
         kept = self._shards_of(space)
-        return _later({shard: dict(kept.get(shard, {})) for shard in shards})
+        return _later({shard: dict(kept.get(shard, {})) for shard, _ in shards})
 
-    def read_shard_keys(self, space: str, shards: Sequence[int]) -> Awaitable[dict[int, list[str]]]:
+    def read_shard_keys(
+        self, space: str, shards: Sequence[Home]
+    ) -> Awaitable[dict[int, list[str]]]:
         """Read the keys of shards. See `Backend.read_shard_keys`."""
         kept = self._shards_of(space)
-        return _later({shard: list(kept.get(shard, {})) for shard in shards})
+        return _later({shard: list(kept.get(shard, {})) for shard, _ in shards})
 
     async def take_due(self, now_ms: int, *, until_ms: int, count_max: int) -> list[str]:
         """Take spaces with an alarm that is due. See `AlarmSource.take_due`."""
@@ -185,9 +189,7 @@ class MemoryBackend:
         kept.progress.update(batch.progress)
         kept.progress = {gateway: n for gateway, n in kept.progress.items() if n >= 0}
         changed = [kept.info(shard) for shard in touched if shard in kept.shards]
-        return Committed(
-            batch.flush_number, changed, removed, kept.next_shard, batch.clear, kept.alarm_at_ms()
-        )
+        return Committed(batch.flush_number, changed, removed, batch.clear, kept.alarm_at_ms())
 
     def _merge(self, kept: _Space, left: int, right: int) -> None:
         a, b = kept.info(left), kept.info(right)

@@ -7,8 +7,9 @@ does. That rests on three rules:
    the answer.
 2. A flush is sent only when every read that was called before it was sealed is finished, so a
    later write cannot be in an answer.
-3. A flush may move keys to other shards. A read that was asked while a flush was on the wire
-   waits for that flush to land, then asks again for what it may have looked for in the wrong place.
+3. A flush may move keys to other shards, or give them other field names. A read that was asked
+   while a flush was on the wire waits for that flush to land, then asks again for what it may have
+   looked for in the wrong place.
 
 Not here: what is known without asking (cache.py), decoding.
 """
@@ -20,7 +21,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable,
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from .backend import Backend, ShardInfo
+from .backend import Backend, Home, ShardInfo
 from .cache import Cache, Known
 from .index import ShardIndex
 from .key_range import KeyRange
@@ -34,13 +35,13 @@ SHARDS_PER_STEP_MAX = 512
 
 @dataclass(slots=True)
 class AskedKeys:
-    """A request for single keys, each in the shard where the index had it.
+    """A request for single keys, each where the index had it.
 
     Attributes:
         during: Done when the flush that was on the wire at asking has landed; None if none was.
     """
 
-    homes: dict[str, int | None]
+    homes: dict[str, Home | None]
     answer: Awaitable[dict[str, bytes | None]]
     during: asyncio.Future[None] | None
 
@@ -99,11 +100,11 @@ class Reader:
         Before its later requests every flush that was on the wire has landed, by rule 3, and no
         other was sent, by rule 2.
         """
-        homes = {key: self._index.find(key) for key in keys}
-        wanted: dict[int, list[str]] = {}
-        for key, shard in homes.items():
-            if shard is not None:
-                wanted.setdefault(shard, []).append(key)
+        homes = {key: self._index.home(key) for key in keys}
+        wanted: dict[Home, list[str]] = {}
+        for key, home in homes.items():
+            if home is not None:
+                wanted.setdefault(home, []).append(key)
         answer = self._backend.read_fields(self._space, wanted)
         return AskedKeys(homes, answer, self.landing if first else None)
 
@@ -115,7 +116,7 @@ class Reader:
             await self._settle(asked.during)
             moved = []
             for key, home in asked.homes.items():
-                if asked.during is None or self._index.find(key) == home:
+                if asked.during is None or self._index.home(key) == home:
                     found[key] = answer.get(key)
                 else:
                     moved.append(key)
@@ -139,12 +140,12 @@ class Reader:
                 part = wanted.between(chosen[-1].first, wanted.high)
             else:
                 part = wanted.between(wanted.low, shards[len(chosen)].first)
-        ids = [info.shard for info in chosen]
+        homes = [info.home for info in chosen]
         answer: Awaitable[dict[int, dict[str, bytes]]]
         if names_only:
-            answer = _NamesAlone(self._backend.read_shard_keys(self._space, ids))
+            answer = _NamesAlone(self._backend.read_shard_keys(self._space, homes))
         else:
-            answer = self._backend.read_shards(self._space, ids)
+            answer = self._backend.read_shards(self._space, homes)
         return AskedRegion(part, chosen, answer, self.landing if first else None)
 
     def _step(self, shards: list[ShardInfo], need: int | None) -> list[ShardInfo]:
@@ -166,7 +167,7 @@ class Reader:
         await self._settle(asked.during)
         if asked.during is not None:
             now = self._index.covering(asked.part.low, asked.part.high)
-            if {(i.shard, i.first) for i in now} != {(i.shard, i.first) for i in asked.shards}:
+            if {(i.home, i.first) for i in now} != {(i.home, i.first) for i in asked.shards}:
                 return None
         low, high = asked.part.low, asked.part.high
         entries = (entry for values in answer.values() for entry in values.items())

@@ -1,4 +1,4 @@
-"""Spaces in Redis: the `Backend` over hashes and three scripts.
+"""Spaces in Redis: the `Backend` over hashes, which scripts change.
 
 See keys.py for the names of the keys and scripts/ for what is in them. Everything that is asked
 may be asked twice: a claim counts up once more, a flush is recognised by its number, reads are
@@ -13,16 +13,16 @@ from typing import Any, Generic, TypeVar
 
 from . import keys
 from .alarm_index import AlarmIndex
-from .backend import Batch, Claim, Committed
+from .backend import FIRST_SHARD, Batch, Claim, Committed, Home
 from .errors import ClaimHeld, FlushMissing, NotOwner
 from .limits import StorageLimits
 from .redis_commands import Argument, Reply
 from .redis_connection import RedisClient
-from .redis_replies import metadata_of, shards_of, text, values_of
+from .redis_replies import keys_of, own_hash_of, shards_of, values_of
 
 T = TypeVar("T")
 
-_NOT_OWNER, _FLUSH_MISSING = 2, 3  # answers of commit.lua that refuse
+_NOT_OWNER, _FLUSH_MISSING = 2, 3  # answers of commit.lua and forget.lua that refuse
 
 
 class RedisBackend:
@@ -44,7 +44,7 @@ class RedisBackend:
         keys.check_space(space)
         takeover = "" if takeover_epoch is None else takeover_epoch
         granted, *answer = await self._claim(
-            [keys.metadata_key(space), keys.index_key(space)],
+            [keys.metadata_key(space)],
             [owner, address, takeover, self._limits.claim_bytes_max],
             repeat=True,
         )
@@ -56,15 +56,24 @@ class RedisBackend:
         """Give the claim back. See `Backend.release`."""
         await self._release([keys.metadata_key(space)], [epoch, owner], repeat=True)
 
-    async def forget(self, space: str, *, owner: str, epoch: int) -> bool:
-        """Forget a space that is empty and give its claim back; False if it is not ours any more.
+    async def forget(self, space: str, *, owner: str, epoch: int, flush_number: int) -> None:
+        """Forget a space that the owner has emptied, and give its claim back.
 
-        Its epoch stays: see scripts/forget.lua. It is in no index of due times afterwards.
+        `flush_number` is the owner's last flush. The epoch stays: see scripts/forget.lua. The
+        space is in no index of due times afterwards.
+
+        Raises:
+            NotOwner: If it is not the owner's any more.
+            FlushMissing: If a fail-over lost flushes, so that the space may not be empty.
         """
-        if not await self._forget([keys.metadata_key(space)], [epoch, owner], repeat=True):
-            return False
+        answer = await self._forget(
+            [keys.metadata_key(space)], [epoch, owner, flush_number], repeat=True
+        )
+        if answer[0] == _NOT_OWNER:
+            raise NotOwner(space, epoch, answer[1])
+        if answer[0] == _FLUSH_MISSING:
+            raise FlushMissing(space, flush_number + 1, answer[1])
         await self._alarms.drop(space, epoch=epoch)
-        return True
 
     async def commit(self, batch: Batch) -> Committed:
         """Apply one flush. See `Backend.commit`."""
@@ -72,7 +81,7 @@ class RedisBackend:
         if shown is not None and not self._connection.keeps_order:
             await shown
         answer = await self._commit(
-            [keys.metadata_key(batch.space), keys.index_key(batch.space)],
+            [keys.metadata_key(batch.space)],
             self._commit_arguments(batch),
             repeat=True,
         )
@@ -84,12 +93,11 @@ class RedisBackend:
             await shown  # it is answered already; a refusal would let the space oversleep
         if batch.alarm_changed:
             self._show_alarm(batch, only_earlier=False)
-        _, next_shard, alarm, entries, removed, whole = answer
+        _, alarm, entries, removed, whole = answer
         return Committed(
             flush_number=batch.flush_number,
             shards=shards_of(entries),
             removed=removed,
-            next_shard=next_shard,
             whole_index=bool(whole),
             alarm_at_ms=int(alarm) if alarm else None,
         )
@@ -117,38 +125,52 @@ class RedisBackend:
         return bool(await self._connection.execute("EXISTS", name, repeat=True, key=name))
 
     def read_fields(
-        self, space: str, wanted: Mapping[int, Sequence[str]]
+        self, space: str, wanted: Mapping[Home, Sequence[str]]
     ) -> Awaitable[dict[str, bytes | None]]:
-        """Read keys, given by shard. See `Backend.read_fields`."""
-        replies = [self._read("HMGET", space, shard, *names) for shard, names in wanted.items()]
-        names = [name for shard_names in wanted.values() for name in shard_names]
-        return _Replies(
-            replies,
-            lambda answers: dict(
-                zip(names, (data for answer in answers for data in answer), strict=True)
-            ),
-        )
+        """Read keys, given by where they are. See `Backend.read_fields`."""
+        replies: list[Reply] = []
+        asked: list[str] = []
+        found: dict[str, bytes | None] = {}
+        for (shard, prefix), names in wanted.items():
+            cut, fields = len(prefix), []
+            for name in names:
+                if name.startswith(prefix):
+                    asked.append(name)
+                    fields.append(name[cut:])
+                else:
+                    found[name] = None
+            if fields:
+                replies.append(self._read("HMGET", space, shard, *fields))
+
+        def build(answers: list[Any]) -> dict[str, bytes | None]:
+            found.update(zip(asked, (data for answer in answers for data in answer), strict=True))
+            return found
+
+        return _Replies(replies, build)
 
     def read_shards(
-        self, space: str, shards: Sequence[int]
+        self, space: str, shards: Sequence[Home]
     ) -> Awaitable[dict[int, dict[str, bytes]]]:
         """Read whole shards. See `Backend.read_shards`."""
-        replies = [self._read("HGETALL", space, shard) for shard in shards]
+        replies = [self._read("HGETALL", space, shard) for shard, _ in shards]
         return _Replies(
             replies,
             lambda answers: {
-                shard: values_of(answer) for shard, answer in zip(shards, answers, strict=True)
+                home.shard: values_of(home, answer)
+                for home, answer in zip(shards, answers, strict=True)
             },
         )
 
-    def read_shard_keys(self, space: str, shards: Sequence[int]) -> Awaitable[dict[int, list[str]]]:
+    def read_shard_keys(
+        self, space: str, shards: Sequence[Home]
+    ) -> Awaitable[dict[int, list[str]]]:
         """Read the keys of shards. See `Backend.read_shard_keys`."""
-        replies = [self._read("HKEYS", space, shard) for shard in shards]
+        replies = [self._read("HKEYS", space, shard) for shard, _ in shards]
         return _Replies(
             replies,
             lambda answers: {
-                shard: [text(name) for name in answer]
-                for shard, answer in zip(shards, answers, strict=True)
+                home.shard: keys_of(home, answer)
+                for home, answer in zip(shards, answers, strict=True)
             },
         )
 
@@ -176,6 +198,8 @@ class RedisBackend:
             len(batch.merges),
             len(batch.writes),
             len(batch.alarms),
+            self._limits.own_fields_max,
+            self._limits.own_bytes_max,
             batch.owner,
         ]
         for progress in batch.progress.items():
@@ -185,10 +209,13 @@ class RedisBackend:
         for merge in batch.merges:
             arguments += merge
         for shard, writes in batch.writes.items():
-            arguments += (shard, len(writes.sets), len(writes.deletes))
-            for entry in writes.sets.items():
-                arguments += entry
-            arguments += writes.deletes
+            prefix, cut = writes.prefix, len(writes.prefix)
+            # Keys that do not begin with the prefix are not there.
+            deletes = [name[cut:] for name in writes.deletes if name.startswith(prefix)]
+            arguments += (shard, prefix, len(writes.sets), len(deletes))
+            for name, data in writes.sets.items():
+                arguments += (name[cut:], data)
+            arguments += deletes
         return arguments
 
 
@@ -212,22 +239,26 @@ class _Replies(Awaitable[T], Generic[T]):
 def _claim(
     space: str,
     owner: str,
-    metadata: list[bytes],
-    index: list[bytes],
+    epoch: int,
+    fields: list[bytes],
     shards: list[list[bytes]] | None = None,
 ) -> Claim:
-    kept = metadata_of(metadata)
-    values = None
+    kept, infos = own_hash_of(fields, epoch)
+    values: dict[str, bytes] | None = None
     if shards is not None:
-        values = {name: data for shard in shards for name, data in values_of(shard).items()}
+        values = {}
+        answers = iter(shards)
+        for info in infos:
+            answer = fields if info.shard == FIRST_SHARD else next(answers)
+            values.update(values_of(info.home, answer))
     return Claim(
         space=space,
         owner=owner,
-        epoch=kept.epoch,
+        epoch=epoch,
         flush_number=kept.flush_number,
         progress=kept.progress,
         alarms=kept.alarms,
         next_shard=kept.next_shard,
-        shards=shards_of(index),
+        shards=infos,
         values=values,
     )

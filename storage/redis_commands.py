@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -56,6 +57,13 @@ class ConnectionLimits:
     buffered_bytes_max: int = 256 * 1024 * 1024
 
 
+_PART = re.compile(r"^-- Here goes (\w+)\.lua.*$", re.MULTILINE)
+
+
+def _lua(name: str) -> str:
+    return files(__package__).joinpath("scripts", f"{name}.lua").read_text("utf-8")
+
+
 class Script:
     """A Lua script and the digest by which the server knows it."""
 
@@ -68,10 +76,14 @@ class Script:
 
     @classmethod
     def named(cls, name_or_text: str) -> Script:
-        """The script of that name in `storage/scripts`, or the text itself if it is no name."""
+        """The script of that name in `storage/scripts`, or the text itself if it is no name.
+
+        A line `-- Here goes NAME.lua` of it is replaced by that file: the server knows one text,
+        and counts lines in that.
+        """
         if not name_or_text.isidentifier():
             return cls(name_or_text)
-        return cls(files(__package__).joinpath("scripts", f"{name_or_text}.lua").read_text("utf-8"))
+        return cls(_PART.sub(lambda line: _lua(line[1]), _lua(name_or_text)))
 
 
 class Command:

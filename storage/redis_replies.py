@@ -1,21 +1,22 @@
 """What the hashes of a space hold, read from the server's replies. Pure.
 
-See keys.py for the names of the hashes and of the metadata's fields, scripts/claim.lua for the
-index. Keys that are no UTF-8 are refused by name: nothing of ours has written them.
+See keys.py for the names of the hashes, scripts/claim.lua for their fields. Keys that are no UTF-8
+are refused by name: nothing of ours has written them.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from . import keys
 from .alarms import Alarm
-from .backend import ShardInfo
+from .backend import FIRST_SHARD, Home, ShardInfo
 from .errors import DecodeError
 
-_ENTRY = struct.Struct(">II")  # an index entry: count, bytes; then the first key
+# An index entry: count, bytes, length of the prefix; then the prefix and the first key.
+_FIRST_ENTRY, _ENTRY = struct.Struct(">BHB"), struct.Struct(">IIB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Metadata:
 
     Attributes:
         owner: Who claims it, alive or not; None if the claim was given back.
-        is_deleted: Nothing is left but the epoch: see scripts/forget.lua.
+        deleted_epoch: In which the space was deleted last, see scripts/forget.lua; 0 if never.
     """
 
     epoch: int
@@ -34,59 +35,112 @@ class Metadata:
     next_shard: int
     alarms: dict[str, Alarm]
     progress: dict[str, int]
-    is_deleted: bool
+    deleted_epoch: int
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether nothing is left but the epoch."""
+        return self.deleted_epoch == self.epoch
 
 
-def metadata_of(flat: Sequence[bytes]) -> Metadata:
-    """Read the metadata of a space that has some.
+def own_hash_of(
+    flat: Sequence[bytes], epoch: int | None = None
+) -> tuple[Metadata, list[ShardInfo]]:
+    """Read the metadata and the index, in any order, from a space's own hash.
+
+    `epoch` is for a hash from before a claim, which may be empty: the epoch since.
 
     Raises:
-        DecodeError: If it has no epoch, or an alarm in it is none.
+        DecodeError: If there is no epoch, an alarm is none, or a first key is no UTF-8.
     """
-    fields = {name.decode(): value for name, value in pairs(flat)}
-    if keys.EPOCH not in fields:
-        raise DecodeError("the metadata of the room has no epoch")
+    fields: dict[bytes, bytes] = {}
+    shards: list[ShardInfo] = []
+    for name, value in pairs(flat):
+        if name[:1] == keys.MARK:
+            number = name[1:]
+            if number.isdigit():
+                shards.append(_shard(int(number), value))
+            else:
+                fields[name] = value
+    if epoch is None:
+        if keys.EPOCH not in fields:
+            raise DecodeError("the metadata of the room has no epoch")
+        epoch = int(fields[keys.EPOCH])
     owner = fields.get(keys.OWNER)
-    return Metadata(
-        epoch=int(fields[keys.EPOCH]),
+    metadata = Metadata(
+        epoch=epoch,
         owner=None if owner is None else owner.decode(),
         address=fields.get(keys.ADDRESS, b"").decode(),
         flush_number=int(fields.get(keys.FLUSH_NUMBER, 0)),
-        next_shard=int(fields.get(keys.NEXT_SHARD, 0)),
-        alarms={
-            name.removeprefix(keys.ALARM): Alarm.unpacked(value)
-            for name, value in fields.items()
-            if name.startswith(keys.ALARM)
-        },
-        progress={
-            name.removeprefix(keys.PROGRESS): int(value)
-            for name, value in fields.items()
-            if name.startswith(keys.PROGRESS)
-        },
-        is_deleted=fields.get(keys.DELETED) == fields[keys.EPOCH],
+        next_shard=int(fields.get(keys.NEXT_SHARD, FIRST_SHARD + 1)),
+        alarms={name: Alarm.unpacked(value) for name, value in _named(fields, keys.ALARM)},
+        progress={name: int(value) for name, value in _named(fields, keys.PROGRESS)},
+        deleted_epoch=int(fields.get(keys.DELETED, 0)),
     )
+    return metadata, shards
+
+
+def _named(fields: Mapping[bytes, bytes], prefix: bytes) -> Iterable[tuple[str, bytes]]:
+    for name, value in fields.items():
+        if name.startswith(prefix):
+            yield name.removeprefix(prefix).decode(), value
 
 
 def shards_of(entries: Sequence[bytes]) -> list[ShardInfo]:
-    """Read entries of an index, in any order."""
-    return [
-        ShardInfo(int(shard), text(packed[_ENTRY.size :]), *_ENTRY.unpack_from(packed))
-        for shard, packed in pairs(entries)
-    ]
+    """Read entries of an index, in any order: shard numbers with what is packed for each."""
+    return [_shard(int(shard), packed) for shard, packed in pairs(entries)]
 
 
-def sizes_of(packed_entries: Iterable[bytes]) -> tuple[int, int]:
-    """Sum up the entries of an index without its shards' names: keys and bytes."""
-    sizes = [_ENTRY.unpack_from(packed) for packed in packed_entries]
-    return sum(count for count, _ in sizes), sum(size_bytes for _, size_bytes in sizes)
+def _shard(shard: int, packed: bytes) -> ShardInfo:
+    entry = _FIRST_ENTRY if shard == FIRST_SHARD else _ENTRY
+    key_count, size_bytes, cut = entry.unpack_from(packed)
+    names = text(packed[entry.size :])
+    if not names.isascii():
+        cut = len(text(packed[entry.size : entry.size + cut]))
+    return ShardInfo(shard, names[cut:], key_count, size_bytes, names[:cut])
 
 
-def values_of(flat: Sequence[bytes]) -> dict[str, bytes]:
-    """Read a shard: keys with their encoded values."""
+def sizes_of(flat: Sequence[bytes]) -> tuple[int, int]:
+    """Sum up the index in a space's own hash without its shards' names: keys and bytes."""
+    keys_count = size_bytes = 0
+    for name, packed in pairs(flat):
+        if name[:1] == keys.MARK and (number := name[1:]).isdigit():
+            entry = _FIRST_ENTRY if int(number) == FIRST_SHARD else _ENTRY
+            shard_keys, shard_bytes, _ = entry.unpack_from(packed)
+            keys_count += shard_keys
+            size_bytes += shard_bytes
+    return keys_count, size_bytes
+
+
+def values_of(home: Home, flat: Sequence[bytes]) -> dict[str, bytes]:
+    """Read the hash of a shard: keys with their encoded values.
+
+    Raises:
+        DecodeError: If a key is no UTF-8.
+    """
+    prefix = home.prefix
     try:
-        return {name.decode(): data for name, data in pairs(flat)}
-    except UnicodeDecodeError:
-        return {text(name): data for name, data in pairs(flat)}  # to name the field
+        return {prefix + name.decode(): data for name, data in _entries(home, flat)}
+    except UnicodeDecodeError:  # to name the field
+        return {prefix + text(name): data for name, data in _entries(home, flat)}
+
+
+def _entries(home: Home, flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    entries = pairs(flat)
+    if home.shard != FIRST_SHARD:
+        return entries
+    return (entry for entry in entries if entry[0][:1] != keys.MARK)
+
+
+def keys_of(home: Home, fields: Iterable[bytes]) -> list[str]:
+    """Read the names of the fields in the hash of a shard: its keys.
+
+    Raises:
+        DecodeError: If one is no UTF-8.
+    """
+    if home.shard == FIRST_SHARD:
+        fields = (name for name in fields if name[:1] != keys.MARK)
+    return [home.prefix + text(name) for name in fields]
 
 
 def pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:

@@ -76,11 +76,11 @@ class SentinelGroup:
             ServerNotReady: If nobody tells, for the moment.
             ServerRefused: If a password or the service's name is wrong.
         """
-        asked = {self._question(address) for address in self._sentinels.addresses}
+        asked = [self._question(address) for address in self._sentinels.addresses]
         waiting: set[asyncio.Task[Answer]] = set(asked)
         while waiting:
             _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            answers = [question.result() for question in asked - waiting]
+            answers = [question.result() for question in asked if question not in waiting]
             if any(2 * count > len(asked) for count in _named(answers).values()):
                 break
         return choose(answers, self._sentinels, str(self._url))

@@ -32,7 +32,7 @@ class Space:
         self.name = claim.space
         self.limits = limits
         self.cache = Cache(limits.cache_bytes_max, claim.values)
-        self.index = ShardIndex(claim.shards, claim.next_shard)
+        self.index = ShardIndex(claim.shards)
         self.flusher = Flusher(
             backend,
             claim,

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from parlour.storage import ClaimHeld, RedisBackend, Storage, StorageLimits
+from parlour.storage import ClaimHeld, NotOwner, RedisBackend, Storage, StorageLimits
 from parlour.storage.redis_cluster import connect
 from redis.crc import key_slot
 
@@ -58,7 +58,7 @@ async def test_rooms_are_spread_over_the_nodes(
     """Each in the slot of its name, with all of its keys."""
     spaces = [f"chat/{number}" for number in range(12)]
     await asyncio.gather(*(use(backend, space) for space in spaces))
-    homes = {redis_cluster.owner(f"parlour:{{{space}}}:m").port for space in spaces}
+    homes = {redis_cluster.owner(f"parlour:{{{space}}}:r").port for space in spaces}
     assert len(homes) == 3
 
 
@@ -73,7 +73,7 @@ async def test_a_half_moved_room_waits(
     storage = Storage(backend, claim, limits=LIMITS)
     storage.put({f"{number:03}": number for number in range(100)})
     await storage.sync()
-    name = f"parlour:{{{space}}}:m"
+    name = f"parlour:{{{space}}}:r"
     old = redis_cluster.owner(name)
     new = next(node for node in redis_cluster.nodes if node is not old)
     redis_cluster.begin_move(name, new)
@@ -109,6 +109,76 @@ async def test_a_half_moved_room_waits(
     assert claim.flush_number == storage.durable
 
 
+@pytest.mark.parametrize("moved", [False, True])
+async def test_a_small_room_is_never_half_moved(
+    cluster_url: str, redis_cluster: RedisCluster, moved: bool
+) -> None:
+    """It is one key: it waits where it moves from, and goes on and grows where it moved to."""
+    limits = StorageLimits(claim_bytes_max=-1, cache_bytes_max=0)
+    backend = RedisBackend(await connect(cluster_url), limits=limits)
+    space = f"chat/small-{moved}"
+    claim = await backend.claim(space, owner="owner", address="")
+    storage = Storage(backend, claim, limits=limits)
+    expected: dict[str, object] = {f"{number:03}": number for number in range(10)}
+    storage.put(expected)
+    await storage.sync()
+    name = f"parlour:{{{space}}}:r"
+    old = redis_cluster.owner(name)
+    new = next(node for node in redis_cluster.nodes if node is not old)
+    redis_cluster.begin_move(name, new)
+    assert old.ask("CLUSTER", "GETKEYSINSLOT", key_slot(name.encode()), 10) == [name.encode()]
+    if moved:
+        old.ask("MIGRATE", "127.0.0.1", new.port, "", 0, 5000, "KEYS", name)
+    assert await storage.list() == expected
+    claim = await backend.claim(space, owner="owner", address="")
+    storage = Storage(backend, claim, limits=limits)
+    for key, value in [("010", 10), ("x", "no common prefix"), ("large", "x" * 1000)]:
+        storage.put(key, value)
+        expected[key] = value
+        syncing = asyncio.ensure_future(storage.sync())
+        if moved:
+            await syncing
+    if moved:
+        assert await storage.list() == dict(sorted(expected.items()))
+    await asyncio.to_thread(redis_cluster.finish_move, name, new)
+    await syncing
+    assert await storage.list() == dict(sorted(expected.items()))
+    await storage.close()
+    claim = await backend.claim(space, owner="owner", address="")
+    await check_layout(backend, claim, limits)
+    await backend.close()
+
+
+@pytest.mark.parametrize("moved", [False, True])
+async def test_a_room_is_forgotten_whole_while_its_slot_moves(
+    backend: RedisBackend, redis_cluster: RedisCluster, moved: bool
+) -> None:
+    """On either side the epoch is kept: what the room's owners of before still send is refused."""
+    space = f"chat/forgotten-{moved}"
+    claim = await backend.claim(space, owner="owner", address="")
+    storage = Storage(backend, claim, limits=LIMITS)
+    storage.put({f"{number:03}": number for number in range(5)})
+    storage.delete_all()
+    await storage.sync()
+    name = f"parlour:{{{space}}}:r"
+    old = redis_cluster.owner(name)
+    new = next(node for node in redis_cluster.nodes if node is not old)
+    redis_cluster.begin_move(name, new)
+    if moved:
+        old.ask("MIGRATE", "127.0.0.1", new.port, "", 0, 5000, "KEYS", name)
+    forgetting = asyncio.ensure_future(
+        backend.forget(space, owner="owner", epoch=claim.epoch, flush_number=storage.durable)
+    )
+    await asyncio.wait([forgetting], timeout=0.3)
+    await asyncio.to_thread(redis_cluster.finish_move, name, new)
+    await forgetting
+    storage.put("late", 1)
+    with pytest.raises(NotOwner):
+        await storage.sync()
+    claim = await backend.claim(space, owner="next", address="")
+    assert (claim.epoch, claim.flush_number, claim.shards) == (2, 0, [])
+
+
 async def test_a_room_follows_its_slot(backend: RedisBackend, redis_cluster: RedisCluster) -> None:
     """The slot moves to another node while the room writes; nothing is lost or refused."""
     space = "chat/moving"
@@ -117,7 +187,7 @@ async def test_a_room_follows_its_slot(backend: RedisBackend, redis_cluster: Red
     for number in range(40):
         storage.put(f"{number:03}", number)
     await storage.sync()
-    name = f"parlour:{{{space}}}:m"
+    name = f"parlour:{{{space}}}:r"
     old = redis_cluster.owner(name)
     new = next(node for node in redis_cluster.nodes if node is not old)
 

@@ -9,7 +9,7 @@ import redis
 from parlour.actors import schedules
 from parlour.actors.messages import RoomKey
 from parlour.storage.alarms import running
-from parlour.storage.keys import alarm_index_keys, alarm_index_of, metadata_key
+from parlour.storage.keys import ALARM, alarm_index_keys, alarm_index_of, metadata_key
 
 from .operators import Operator
 
@@ -107,9 +107,9 @@ def test_the_alarms_of_a_room_are_shown_by_name(operator: Operator) -> None:
     daily = schedules.recurring("daily", "0 4 * * *", 1_000_000)
     with redis.Redis.from_url(operator.url) as client:
         name = metadata_key("chat/lobby")
-        client.hset(name, f"t:{schedules.NAMED}daily", daily.packed())
-        client.hset(name, f"t:{running(schedules.NAMED)}tick", "5000 5000 2 1 ")
-        client.hset(name, "t:odd", "7000 what?")
+        client.hset(name, ALARM + f"{schedules.NAMED}daily".encode(), daily.packed())
+        client.hset(name, ALARM + f"{running(schedules.NAMED)}tick".encode(), "5000 5000 2 1 ")
+        client.hset(name, ALARM + b"odd", "7000 what?")
     lines = operator.done("room", "show", "chat/lobby").splitlines()
     assert [line.split(maxsplit=1)[1] for line in lines if line.startswith("alarm")][:3] == [
         "tick at 1970-01-01T00:00:05.000+00:00, failed 2 times, being run",

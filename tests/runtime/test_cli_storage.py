@@ -16,6 +16,9 @@ import pytest
 from parlour.actors.messages import RoomKey
 from parlour.runtime import room_storage
 from parlour.storage import Alarm, EmbeddedServer, RedisBackend, Storage
+from parlour.storage.index import ShardIndex
+from parlour.storage.inspection import Inspector
+from parlour.storage.keys import shard_key
 from parlour.storage.redis_cluster import connect
 
 from ..support.storable_values import difference
@@ -273,11 +276,12 @@ def test_stored_bytes_that_are_no_value_are_named_by_their_key(operator: Operato
 
     async def spoil() -> None:
         connection = await connect(operator.url)
-        index = await connection.execute("HKEYS", "parlour:{chat/lobby}:i")
-        for shard in index:
-            await connection.execute(
-                "HSET", f"parlour:{{chat/lobby}}:s:{shard.decode()}", "text", b"\x80c"
-            )
+        state = await Inspector(connection).state(LOBBY.space)
+        assert state is not None
+        home = ShardIndex(state.shards).home("text")
+        assert home is not None
+        name = shard_key(LOBBY.space, home.shard)
+        await connection.execute("HSET", name, "text".removeprefix(home.prefix), b"\x80c")
         await connection.close()
 
     asyncio.run(spoil())

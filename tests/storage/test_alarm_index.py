@@ -114,7 +114,7 @@ async def test_the_entry_is_there_before_the_flush_is_applied(
             words = command["command"].split()
             if words[0] == "ZADD":
                 writes.append("ZADD LT" if "LT" in words else "ZADD")
-            elif words[0] == "HSET" and words[1].endswith(":m") and "t:x" in words:
+            elif words[0] == "HSET" and words[1].endswith(":r") and words[-2].endswith("t:x"):
                 writes.append("HSET truth")
             elif words[0] == "ZRANGEBYSCORE":
                 writes.append("asked")

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from parlour.storage import RedisBackend, Storage, StorageError, StorageLimits, decode, encode
 from parlour.storage import durable as durable_module
+from parlour.storage.backend import FIRST_SHARD
 from parlour.storage.durable import LOOKS_MAX, DurableSpace
 from parlour.storage.key_range import KeyRange
+from parlour.storage.keys import metadata_key, shard_key
 from parlour.storage.redis_cluster import connect
 from parlour.storage.redis_connection import RedisClient
 
@@ -138,6 +140,90 @@ async def test_keys_that_move_while_they_are_read_are_found(
     assert not space.is_one_state
 
 
+async def test_a_small_space_that_moves_out_while_it_is_read_is_found(
+    connection: RedisClient, storage: Storage
+) -> None:
+    """The reader knows its keys in the hash of the metadata; then they are in others, then back."""
+    small: dict[str, object] = {f"{number:03}": number for number in range(5)}
+    large: dict[str, object] = {f"{number:03}": "x" * number for number in range(100)}
+    storage.put(small)
+    await storage.sync()
+    paged, asked = await look(connection), await look(connection)
+    assert [info.shard for info in paged.state.shards] == [FIRST_SHARD]
+    storage.put(large)
+    await storage.sync()
+    assert await listed(paged) == large
+    assert await asked.read(["003", "099"]) == {"003": encode("xxx"), "099": encode("x" * 99)}
+    storage.delete_all()
+    storage.put(small)
+    await storage.sync()
+    assert await listed(paged) == small
+    assert await asked.read(["003", "099"]) == {"003": encode(3)}
+
+
+async def test_metadata_are_not_taken_for_keys(connection: RedisClient, storage: Storage) -> None:
+    """Of a small space, which has them in the same hash."""
+    storage.put({name: name for name in ("e", "o", "0", "")})
+    storage.put_large("large", 1)
+    storage.set_alarm(10.0)
+    await storage.sync()
+    space = await look(connection)
+    assert [info.shard for info in space.state.shards] == [FIRST_SHARD]
+    assert await listed(space) == {name: name for name in ("", "0", "e", "o")}
+    assert [key async for key in space.large_keys()] == ["large"]
+    assert await space.read(["e", "a", "f"]) == {"e": encode("e")}
+
+
+async def test_fields_that_get_other_names_are_found(
+    connection: RedisClient, storage: Storage
+) -> None:
+    """A key that begins otherwise than the rest: then `b` is its field, where it was `aab`'s."""
+    storage.put({"aaa": 1, "aab": 2})
+    await storage.sync()
+    spaces = [await look(connection) for _ in range(3)]
+    storage.put("b", 3)
+    await storage.sync()
+    assert await spaces[0].read(["aab"]) == {"aab": encode(2)}
+    assert await spaces[1].read(["b"]) == {"b": encode(3)}
+    assert await listed(spaces[2]) == {"aaa": 1, "aab": 2, "b": 3}
+
+
+async def test_the_first_key_of_a_space_is_found(connection: RedisClient, storage: Storage) -> None:
+    """By whoever has looked before, when it held none; and of one that stays empty, none is."""
+    storage.set_alarm(10.0)
+    await storage.sync()
+    space = await look(connection)
+    assert await space.read(["a"]) == {}
+    assert space.is_one_state
+    storage.put("a", 1)
+    await storage.sync()
+    assert await space.read(["a"]) == {"a": encode(1)}
+    assert not space.is_one_state
+
+
+async def test_a_space_that_was_deleted_and_is_new_is_found(
+    connection: RedisClient, storage: Storage
+) -> None:
+    """The numbers of its shards begin anew: where they cut the keys is not where they did."""
+    storage.put(dict.fromkeys(["10", "11", "12", "13", "14", "15", "16", "17", "18"], "old"))
+    await storage.sync()
+    space = await look(connection)
+    storage.delete_all()
+    await storage.sync()
+    backend = RedisBackend(connection, limits=LIMITS)
+    await backend.forget(SPACE, owner="owner", epoch=1, flush_number=storage.durable)
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    storage = Storage(backend, claim, limits=LIMITS)
+    storage.put(dict.fromkeys(["10", "11", "110", "111", "112", "113", "114", "115", "116"], "new"))
+    await storage.sync()
+    state = (await look(connection)).state
+    before, now = sorted(space.state.shards), sorted(state.shards)
+    assert [(info.shard, info.first) for info in before] == [(1, ""), (2, "15")]
+    assert [(info.shard, info.first) for info in now] == [(1, ""), (2, "113")]
+    assert before[0].prefix == now[0].prefix
+    assert await space.read(["115"]) == {"115": encode("new")}
+
+
 async def test_a_page_is_one_state_while_the_owner_writes(
     connection: RedisClient, storage: Storage
 ) -> None:
@@ -215,7 +301,7 @@ async def test_a_space_that_is_deleted_meanwhile_is_told(
     space = await look(connection)
     storage.delete_all()
     await storage.sync()
-    assert await RedisBackend(connection).forget(SPACE, owner="owner", epoch=1)
+    await RedisBackend(connection).forget(SPACE, owner="owner", epoch=1, flush_number=2)
     with pytest.raises(StorageError, match="deleted while it was read"):
         await space.read(["a"])
 
@@ -230,19 +316,21 @@ async def test_reading_gives_up_at_a_space_that_never_stays(
     looks = 0
     state = space._inspector.state
 
+    async def move() -> None:
+        """Have the field of the key get another name, as another key comes or goes."""
+        storage.delete_all()
+        storage.put({"a": looks} if looks % 2 else {"a": looks, "b": looks})
+        await storage.sync()
+
     async def move_and_look(name: str) -> object:
         nonlocal looks
         looks += 1
         found = await state(name)
-        storage.delete_all()
-        storage.put("a", looks)
-        await storage.sync()
+        await move()
         return found
 
     monkeypatch.setattr(space._inspector, "state", move_and_look)
-    storage.delete_all()
-    storage.put("a", 0)
-    await storage.sync()
+    await move()
     with pytest.raises(StorageError, match="hibernate the room first"):
         await listed(space)
     with pytest.raises(StorageError, match="hibernate the room first"):
@@ -261,14 +349,15 @@ async def test_a_half_moved_space_waits(
     storage = Storage(backend, claim, limits=LIMITS)
     storage.put({f"{number:03}": number for number in range(100)})
     await storage.sync()
-    name = f"parlour:{{{SPACE}}}:m"
+    name = metadata_key(SPACE)
     old = redis_cluster.owner(name)
     new = next(node for node in redis_cluster.nodes if node is not old)
     space = await look(connection)
     redis_cluster.begin_move(name, new)
     shard = space.state.shards[0].shard
-    moved = [f"parlour:{{{SPACE}}}:s:{shard}"] if first == "a shard" else [name, f"{name[:-1]}i"]
-    old.ask("MIGRATE", "127.0.0.1", new.port, "", 0, 5000, "KEYS", *moved)
+    moved = shard_key(SPACE, shard) if first == "a shard" else name
+    assert (moved == name) == (first == "the metadata")
+    old.ask("MIGRATE", "127.0.0.1", new.port, "", 0, 5000, "KEYS", moved)
     reading = asyncio.ensure_future(listed(space))
     await asyncio.wait([reading], timeout=0.3)
     assert not reading.done()

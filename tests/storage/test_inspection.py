@@ -10,17 +10,26 @@ from pathlib import Path
 
 import pytest
 from parlour.storage import Alarm, EmbeddedServer, NotOwner, RedisBackend, Storage
+from parlour.storage import inspection as inspection_module
 from parlour.storage.alarms import UNNAMED
+from parlour.storage.backend import FIRST_SHARD
 from parlour.storage.embedded_process import find_server
+from parlour.storage.errors import FlushMissing
 from parlour.storage.inspection import (
-    KEYS_PER_STEP,
     Cursor,
     Inspector,
     Page,
     SpaceSummary,
     UnknownCursor,
 )
-from parlour.storage.keys import alarm_index_keys, alarm_index_of, lease_key, metadata_key
+from parlour.storage.keys import (
+    DELETED,
+    EPOCH,
+    alarm_index_keys,
+    alarm_index_of,
+    lease_key,
+    metadata_key,
+)
 from parlour.storage.redis_cluster import connect
 from parlour.storage.redis_connection import RedisClient
 
@@ -88,16 +97,17 @@ def names(pages: list[Page]) -> list[str]:
 async def test_pages_list_every_space_once(server: Server, limit: int) -> None:
     """Each as long as it may be but the last ones; what else is stored is in none."""
     await asyncio.gather(*(server.store(space) for space in SPACES))
-    await server.connection.execute("SET", "parlour:{chat/fake}:m", "no hash of ours")
+    await server.connection.execute("SET", metadata_key("chat/fake"), "no hash of ours")
     await server.connection.execute("HSET", "elsewhere", "e", "1")
     pages = await server.all_pages(limit)
     assert names(pages) == sorted(SPACES)
     assert all(len(page.spaces) == limit for page in pages[:-1])
 
 
-async def test_many_spaces_take_many_steps(server: Server) -> None:
+async def test_many_spaces_take_many_steps(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than one step of the server's scan, and how far it is is told."""
-    spaces = [f"chat/{number}" for number in range(KEYS_PER_STEP)]
+    monkeypatch.setattr(inspection_module, "KEYS_PER_STEP", 100)
+    spaces = [f"chat/{number}" for number in range(500)]
     await asyncio.gather(*(server.store(space) for space in spaces))
     told: list[int] = []
     page = await server.inspector.page(limit=10_000, on_step=told.append)
@@ -206,19 +216,20 @@ async def test_a_forgotten_space_is_gone_but_for_its_epoch(server: Server) -> No
     # As a late answer of an older flush would leave it.
     part = alarm_index_of("chat/a")
     await server.connection.execute("ZADD", alarm_index_keys(part)[0], 1, "chat/a")
-    assert await server.backend.forget("chat/a", owner="owner", epoch=1)
+    for _ in range(2):  # the answer to the first may be lost
+        await server.backend.forget("chat/a", owner="owner", epoch=1, flush_number=3)
     assert await server.inspector.state("chat/a") is None
     assert names(await server.all_pages(9)) == []
     assert await server.backend.take_due(10**15, until_ms=0, count_max=9) == []
     kept = await server.connection.execute("HGETALL", metadata_key("chat/a"))
-    assert kept == [b"e", b"1", b"d", b"1"]
+    assert kept == [EPOCH, b"1", DELETED, b"1"]
 
 
 async def test_a_former_owner_cannot_write_to_a_space_that_is_new(server: Server) -> None:
     """A flush from before the deletion comes late, and is refused by the epoch that was kept."""
     old = await server.store("chat/a", owner="old", stays=True)
     claim = await server.backend.claim("chat/a", owner="new", address="", takeover_epoch=1)
-    assert await server.backend.forget("chat/a", owner="new", epoch=claim.epoch)
+    await server.backend.forget("chat/a", owner="new", epoch=claim.epoch, flush_number=1)
     new = await server.store("chat/a", owner="newest", stays=True)
     old.put("a", "late")
     with pytest.raises(NotOwner):
@@ -233,10 +244,47 @@ async def test_a_space_that_somebody_else_owns_is_not_forgotten(server: Server) 
     """The epoch has moved on."""
     await server.store("chat/a")
     await server.store("chat/a")
-    assert not await server.backend.forget("chat/a", owner="owner", epoch=1)
+    with pytest.raises(NotOwner):
+        await server.backend.forget("chat/a", owner="owner", epoch=1, flush_number=1)
     state = await server.inspector.state("chat/a")
     assert state is not None
     assert state.keys == 2
+
+
+async def test_a_space_is_not_forgotten_over_a_hole(server: Server) -> None:
+    """A fail-over may have lost the flush that emptied it: shards would be left."""
+    storage = await server.store("chat/a", stays=True)
+    storage.put({f"{number:03}": number for number in range(100)})
+    await storage.sync()
+    with pytest.raises(FlushMissing, match=r"cannot follow flush 2.* it lost 1 ack"):
+        await server.backend.forget("chat/a", owner="owner", epoch=1, flush_number=3)
+    assert (await server.store("chat/a")).durable == 3
+    state = await server.inspector.state("chat/a")
+    assert state is not None
+    assert state.keys == 102
+
+
+async def test_a_forgotten_space_begins_small_again(server: Server) -> None:
+    """One that had grown out of its own hash, with nothing of before but the epoch."""
+
+    async def encoding() -> object:
+        name = metadata_key("chat/a")
+        return await server.connection.execute("OBJECT", "ENCODING", name, key=name)
+
+    storage = await server.store("chat/a", stays=True)
+    for number in range(1000):
+        storage.put(f"{'a long key':60} {number:03}", number)
+    await storage.sync()
+    storage.delete_all()
+    await storage.sync()
+    assert await encoding() == b"hashtable"
+    await server.backend.forget("chat/a", owner="owner", epoch=1, flush_number=storage.durable)
+    assert await encoding() == b"listpack"
+    await server.store("chat/a")
+    state = await server.inspector.state("chat/a")
+    assert state is not None
+    assert (state.metadata.epoch, state.metadata.flush_number) == (2, 1)
+    assert [(info.shard, info.key_count) for info in state.shards] == [(FIRST_SHARD, 2)]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
-from parlour.storage import MemoryBackend, Storage, StorageLimits
+from parlour.storage import MemoryBackend, RedisBackend, RedisConnection, Storage, StorageLimits
+from parlour.storage.backend import ShardInfo
 
 from ..support.fragile_backend import Delays, FragileBackend, turns
 
@@ -75,6 +76,35 @@ async def test_reads_are_not_disturbed_by_flushes_under_way(seed: int) -> None:
         assert await large == before.get("large")
         assert await existed == sum(f"{number:02}" in before for number in some)
     await storage.close()
+
+
+async def test_a_read_is_not_disturbed_by_fields_that_get_other_names(valkey_url: str) -> None:
+    """A flush under way shortens the prefix: the name that was asked for is another key's now."""
+    redis = RedisBackend(RedisConnection(valkey_url), limits=LIMITS)
+    backend = FragileBackend(redis)
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    storage = Storage(backend, claim, limits=LIMITS)
+    storage.put({"aa": 1, "aab": 2})
+    await storage.sync()
+    assert [info.prefix for info in storage_index(storage)] == ["aa"]
+    backend.delays = Delays(commit_answer=20)
+    storage.put("b", 3)
+    await turns(3)  # the flush is sent, so what is asked now is answered after it
+    got = storage.get("aab")  # asks for the field `b`
+    listed = storage.list()
+    names = storage.keys(prefix="a")
+    assert [info.prefix for info in storage_index(storage)] == ["aa"]
+    assert await got == 2
+    assert await listed == {"aa": 1, "aab": 2, "b": 3}
+    assert await names == ["aa", "aab"]
+    assert [info.prefix for info in storage_index(storage)] == [""]
+    await storage.close()
+    await redis.close()
+
+
+def storage_index(storage: Storage) -> list[ShardInfo]:
+    """What the owner knows of its shards."""
+    return storage._space.index.covering("", None)
 
 
 async def test_a_read_that_nobody_awaits_holds_nothing_up() -> None:

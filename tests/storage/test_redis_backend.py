@@ -1,9 +1,8 @@
-"""The layout in a real server: claims, fences, shards, and what foreign bytes do."""
+"""Spaces in a real server: claims, fences, and what foreign bytes do."""
 
 from __future__ import annotations
 
 import dataclasses
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -18,12 +17,10 @@ from parlour.storage import (
     StorageLimits,
     encode,
 )
-from parlour.storage.backend import Batch, ShardWrites
+from parlour.storage.backend import Batch, Home, ShardWrites
 from parlour.storage.errors import FlushMissing
 
-from ..support.layout import check_layout
-
-SPACE = "chat/lobby"
+from ..support.layout import OWN_KEY, SPACE, check_layout, claimed, shards
 
 
 @pytest.fixture
@@ -38,15 +35,6 @@ async def backend(valkey_url: str) -> AsyncIterator[RedisBackend]:
 def client(valkey_url: str) -> redis.Redis:
     """The same server, to look behind the back of storage."""
     return redis.Redis.from_url(valkey_url)
-
-
-async def claimed(backend: RedisBackend, **limits: int) -> Storage:
-    claim = await backend.claim(SPACE, owner="owner", address="")
-    return Storage(backend, claim, limits=StorageLimits(**limits))
-
-
-def shards(client: redis.Redis) -> list[str]:
-    return sorted(key.decode() for key in client.scan_iter(match="*:s:*"))
 
 
 # Claims
@@ -116,129 +104,6 @@ async def test_a_lease_is_alive_while_its_key_is_there(
     assert await backend.lease_alive("process-1")
 
 
-# Shards
-
-
-async def test_all_keys_of_a_space_share_a_slot(backend: RedisBackend, client: redis.Redis) -> None:
-    """Everything that a room stores carries its name as hash tag."""
-    storage = await claimed(backend)
-    storage.put({f"{number}": number for number in range(100)})
-    storage.put_large("large", bytes(3 * 2**20))
-    await storage.close()
-    assert {key.decode().partition("}")[0] for key in client.scan_iter()} == {"parlour:{chat/lobby"}
-
-
-async def test_appended_keys_fill_their_shards(backend: RedisBackend) -> None:
-    """A log does not leave half empty shards behind, from either end."""
-    storage = await claimed(backend)
-    for number in range(2_000):
-        storage.put(f"log:{number:05}", number)
-        storage.put(f"gol:{9_999 - number:05}", number)
-        if number % 7 == 0:
-            await storage.sync()
-    await storage.close()
-    claim = await backend.claim(SPACE, owner="owner", address="")
-    await check_layout(backend, claim, StorageLimits())
-    assert len(claim.shards) <= 4_000 / 256 + 3
-
-
-async def test_keys_in_random_order_fill_their_shards_well(backend: RedisBackend) -> None:
-    """Above half, and no shard outgrows the server's compact encoding."""
-    storage = await claimed(backend)
-    numbers = list(range(5_000))
-    random.Random(0).shuffle(numbers)
-    for count, number in enumerate(numbers):
-        storage.put(f"key:{number:05}", number)
-        if count % 100 == 0:
-            await storage.sync()
-    await storage.close()
-    claim = await backend.claim(SPACE, owner="owner", address="")
-    await check_layout(backend, claim, StorageLimits())
-    assert 5_000 / len(claim.shards) > 128
-
-
-async def test_small_values_stay_in_the_compact_encoding(
-    backend: RedisBackend, client: redis.Redis
-) -> None:
-    """After small flushes, a very large one, and merges."""
-    storage = await claimed(backend)
-    for number in range(3_000):
-        storage.put(f"key:{number * 7919 % 3_000:05}", number)
-    await storage.sync()
-    for number in range(500):
-        storage.put(f"key:{number:05}:more", number)
-        await storage.sync()
-    for number in range(1_000, 2_900):
-        storage.delete(f"key:{number:05}")
-        if number % 50 == 0:
-            await storage.sync()
-    await storage.close()
-    claim = await backend.claim(SPACE, owner="owner", address="")
-    await check_layout(backend, claim, StorageLimits())
-    encodings = {client.object("encoding", key) for key in shards(client)}
-    assert encodings == {b"listpack"}
-
-
-async def test_shards_split_by_bytes_too(backend: RedisBackend) -> None:
-    """Few large values are as much to read as many small ones."""
-    storage = await claimed(backend)
-    for number in range(60):
-        storage.put(f"key:{number * 37 % 60:05}", bytes(100_000))
-    await storage.close()
-    claim = await backend.claim(SPACE, owner="owner", address="")
-    await check_layout(backend, claim, StorageLimits())
-    assert 6 <= len(claim.shards) <= 12
-
-
-async def test_emptied_shards_disappear(backend: RedisBackend, client: redis.Redis) -> None:
-    """What was deleted takes no memory, and small neighbours become one."""
-    storage = await claimed(backend)
-    names = [f"key:{number:05}" for number in range(3_000)]
-    for start in range(0, 3_000, 100):
-        storage.put(dict.fromkeys(names[start : start + 100], 1))
-        await storage.sync()
-    assert len(shards(client)) > 10
-    random.Random(0).shuffle(names)
-    for start in range(0, 2_950, 50):
-        storage.delete(names[start : start + 50])
-        await storage.sync()
-    assert len(shards(client)) <= 3
-    storage.delete(names[2_950:])
-    await storage.sync()
-    assert shards(client) == []
-    assert await storage.size() == (0, 0)
-
-
-async def test_delete_all_leaves_the_metadata_alone(
-    backend: RedisBackend, client: redis.Redis
-) -> None:
-    """Epoch and flush number must go on, or an old owner could write again."""
-    storage = await claimed(backend)
-    for number in range(2_000):
-        storage.put(f"{number}", number)
-    await storage.sync()
-    storage.delete_all()
-    await storage.sync()
-    assert list(client.scan_iter()) == [b"parlour:{chat/lobby}:m"]
-    await storage.close()
-
-
-async def test_keys_are_ordered_by_bytes_whatever_the_locale(backend: RedisBackend) -> None:
-    """A split compares bytes, not letters of some language."""
-    storage = await claimed(backend)
-    names = [f"{a}{b}{c}" for a in "aAéz" for b in "bBß_\0" for c in "0cC\uffff😀"]
-    for repeat in range(5):
-        for name in names:
-            storage.put(name * (repeat + 1), repeat)
-        await storage.sync()
-    await storage.close()
-    claim = await backend.claim(SPACE, owner="owner", address="")
-    await check_layout(backend, claim, StorageLimits())
-    claim.values = None
-    found = await Storage(backend, claim).keys()
-    assert found == sorted({name * (r + 1) for r in range(5) for name in names}, key=str.encode)
-
-
 # Commits
 
 
@@ -253,7 +118,44 @@ async def test_a_commit_is_applied_once(backend: RedisBackend) -> None:
     again = await backend.commit(batch)
     assert (first.whole_index, again.whole_index) == (False, True)
     assert first.shards == again.shards
-    assert await backend.read_fields(SPACE, {0: ["a", "b"]}) == {"a": b"1", "b": b"1"}
+    assert await backend.read_fields(SPACE, {Home(0): ["a", "b"]}) == {"a": b"1", "b": b"1"}
+
+
+async def test_a_flush_that_moved_a_space_out_is_applied_once(
+    backend: RedisBackend, client: redis.Redis
+) -> None:
+    """Sent again, as its answer was lost, it is still about shard 0, which is gone."""
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    await backend.commit(_put(claim.epoch, 1, 1))
+    long = encode("x" * 100)
+    batch = _put(claim.epoch, 2, 2)
+    batch.writes[0].sets["long"] = long
+    first = await backend.commit(batch)
+    assert [info.shard for info in first.shards] == [1]
+    assert (first.removed, first.whole_index) == ([0], False)
+    before = {key: client.hgetall(key) for key in client.scan_iter()}
+    again = await backend.commit(batch)
+    assert (again.shards, again.removed, again.whole_index) == (first.shards, [], True)
+    assert {key: client.hgetall(key) for key in client.scan_iter()} == before
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    await check_layout(backend, claim, StorageLimits())
+    assert claim.values == {"a": encode(2), "long": long}
+
+
+async def test_a_flush_that_moves_a_space_out_is_refused_whole(
+    backend: RedisBackend, client: redis.Redis
+) -> None:
+    """Over a hole, and of somebody else with the same epoch: shard 0 stays where it is."""
+    claim = await backend.claim(SPACE, owner="owner", address="")
+    await backend.commit(_put(claim.epoch, 1, 1))
+    before = {key: client.hgetall(key) for key in client.scan_iter()}
+    over_a_hole, not_ours = _put(claim.epoch, 3, 3), _put(claim.epoch, 2, 2)
+    not_ours.owner = "other"
+    for batch, refusal in ((over_a_hole, FlushMissing), (not_ours, NotOwner)):
+        batch.writes[0].sets["long"] = encode("x" * 100)
+        with pytest.raises(refusal):
+            await backend.commit(batch)
+        assert {key: client.hgetall(key) for key in client.scan_iter()} == before
 
 
 async def test_a_copy_of_an_older_commit_changes_nothing(backend: RedisBackend) -> None:
@@ -263,7 +165,7 @@ async def test_a_copy_of_an_older_commit_changes_nothing(backend: RedisBackend) 
         await backend.commit(_put(claim.epoch, number, number))
     answer = await backend.commit(_put(claim.epoch, 1, 1))
     assert answer.whole_index
-    assert await backend.read_fields(SPACE, {0: ["a"]}) == {"a": encode(2)}
+    assert await backend.read_fields(SPACE, {Home(0): ["a"]}) == {"a": encode(2)}
     assert (await backend.claim(SPACE, owner="owner", address="")).flush_number == 2
 
 
@@ -324,7 +226,7 @@ async def test_foreign_bytes_name_their_key(backend: RedisBackend, client: redis
     storage = await claimed(backend)
     storage.put({f"{number}": number for number in range(10)})
     await storage.close()
-    client.hset("parlour:{chat/lobby}:s:0", "5", b"\x80\x04cos\nsystem\n(S'true'\ntR.")
+    client.hset("parlour:{chat/lobby}:r", "5", b"\x80\x04cos\nsystem\n(S'true'\ntR.")
     for claim_bytes_max in (65_536, -1):
         place = RedisBackend(
             RedisConnection(backend._connection.url),  # type: ignore[attr-defined]
@@ -344,15 +246,26 @@ async def test_foreign_bytes_name_their_key(backend: RedisBackend, client: redis
         await place.close()
 
 
+async def test_a_foreign_key_of_a_small_space_is_named(
+    backend: RedisBackend, client: redis.Redis
+) -> None:
+    """It is in one hash with metadata that are no UTF-8 either, and are ours."""
+    storage = await claimed(backend)
+    storage.put("a", 1)
+    await storage.close()
+    client.hset(OWN_KEY, b"b\x80", b"x")
+    with pytest.raises(DecodeError, match=r"holds the field b'b\\x80', which is no UTF-8"):
+        await backend.claim(SPACE, owner="owner", address="")
+
+
 async def test_a_torn_large_value_is_an_error(backend: RedisBackend, client: redis.Redis) -> None:
     """Pieces that are missing or cut off are noticed."""
     storage = await claimed(backend)
     storage.put_large("value", bytes(3 * 2**20))
     await storage.close()
-    for key in shards(client):
-        for name in client.execute_command("HKEYS", key):  # type: ignore[no-untyped-call]
-            if name.endswith(b"01"):
-                client.hset(key, name, b"short")
+    torn = shards(client)[1]
+    for name, piece in client.hgetall(torn).items():
+        client.hset(torn, name, piece[:5])
     storage = await claimed(backend)
     with pytest.raises(DecodeError, match="its pieces are"):
         await storage.get_large("value")

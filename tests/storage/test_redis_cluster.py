@@ -15,7 +15,7 @@ from parlour.storage.server_errors import CommandFailed, ConnectionClosed, Serve
 from ..support.redis_cluster import RedisCluster
 
 PUSH = "return redis.call('RPUSH', KEYS[1], ARGV[1])"
-KEYS = [f"parlour:{{room/{number}}}:m" for number in range(100)]
+KEYS = [f"parlour:{{room/{number}}}:r" for number in range(100)]
 
 Open = Callable[..., Awaitable[ClusterConnection]]
 

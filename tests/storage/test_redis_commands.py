@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from parlour.storage import redis_commands
 from parlour.storage.redis_commands import Command, CommandQueue, ConnectionLimits, Script, pack
 from parlour.storage.server_errors import CommandFailed, ConnectionLost, ServerUnavailable
 
@@ -160,3 +162,17 @@ def test_a_retired_queue_tells_which_commands_were_never_seen(
     errors = [written.reply.exception(), waiting.reply.exception()]
     assert [isinstance(e, ConnectionLost) and e.maybe_executed for e in errors] == [True, False]
     assert len(queue) == 0
+
+
+def test_a_script_of_several_files_is_one_text() -> None:
+    """Each part stands where the script names it, once, and nothing else of it is changed."""
+    folder = Path(redis_commands.__file__).with_name("scripts")
+    whole = (folder / "commit.lua").read_text("utf-8")
+    text = Script.named("commit").text
+    for part in ("commit_shards", "commit_splits"):
+        before, named, after = whole.partition(f"-- Here goes {part}.lua")
+        assert named
+        _, _, rest = after.partition("\n")
+        inserted = (folder / f"{part}.lua").read_text("utf-8")
+        whole = f"{before}{inserted}\n{rest}"
+    assert text == whole

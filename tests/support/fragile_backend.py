@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from parlour.storage.backend import Backend, Batch, Claim, Committed
+from parlour.storage.backend import Backend, Batch, Claim, Committed, Home
 from parlour.storage.server_errors import ServerUnavailable
 
 T = TypeVar("T")
@@ -66,16 +66,18 @@ class FragileBackend:
         return await self._backend.lease_alive(owner)
 
     def read_fields(
-        self, space: str, wanted: Mapping[int, Sequence[str]]
+        self, space: str, wanted: Mapping[Home, Sequence[str]]
     ) -> Awaitable[dict[str, bytes | None]]:
         return _Late(self._backend.read_fields(space, wanted), self.delays.read_answer)
 
     def read_shards(
-        self, space: str, shards: Sequence[int]
+        self, space: str, shards: Sequence[Home]
     ) -> Awaitable[dict[int, dict[str, bytes]]]:
         return _Late(self._backend.read_shards(space, shards), self.delays.read_answer)
 
-    def read_shard_keys(self, space: str, shards: Sequence[int]) -> Awaitable[dict[int, list[str]]]:
+    def read_shard_keys(
+        self, space: str, shards: Sequence[Home]
+    ) -> Awaitable[dict[int, list[str]]]:
         return _Late(self._backend.read_shard_keys(space, shards), self.delays.read_answer)
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 import redis
 from parlour.actors.schedules import RETRY_S_MIN
-from parlour.storage.keys import alarm_index_keys, alarm_index_of, metadata_key
+from parlour.storage.keys import ALARM, OWNER, alarm_index_keys, alarm_index_of, metadata_key
 
 from tests.support.running import RunningParlour
 
@@ -35,7 +35,7 @@ async def ask(socket: aiohttp.ClientWebSocketResponse, *words: object) -> Any:
 async def hibernated(server: redis.Redis, room: str) -> None:
     """Wait until no process has the room."""
     async with asyncio.timeout(20):
-        while server.hget(metadata_key(f"alarmed/{room}"), "o"):  # noqa: ASYNC110
+        while server.hget(metadata_key(f"alarmed/{room}"), OWNER):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
@@ -56,7 +56,7 @@ async def test_an_alarm_wakes_a_hibernated_room(
         assert 1.5 <= time.time() - before_s < 5
         assert await ask(socket, "store", "a", 1) == "stored"
     assert server.zscore(alarm_index_keys(alarm_index_of(space))[0], space) is None
-    assert "t:running:" not in server.hgetall(metadata_key(space))
+    assert not server.hexists(metadata_key(space), ALARM + b"running:")
 
 
 async def test_an_alarm_of_a_live_room_is_on_time(

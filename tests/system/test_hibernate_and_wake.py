@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 import redis
-from parlour.storage.keys import metadata_key
+from parlour.storage.keys import OWNER, metadata_key
 
 from tests.support.running import RunningParlour
 
@@ -27,7 +27,7 @@ async def hibernated(server: redis.Redis, party: str, room: str) -> None:
     """Wait until no process has the room: its claim was given back."""
     async with asyncio.timeout(20):
         # The server tells nobody: it has to be asked.
-        while server.hget(metadata_key(f"{party}/{room}"), "o"):  # noqa: ASYNC110
+        while server.hget(metadata_key(f"{party}/{room}"), OWNER):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 import redis
-from parlour.storage.keys import metadata_key
+from parlour.storage.keys import OWNER, metadata_key
 
 from tests.support.running import RunningParlour
 from tests.system.test_hibernate_and_wake import hibernated
@@ -76,7 +76,7 @@ async def test_hibernate_false_keeps_a_room_that_has_connections(
     socket = await http.ws_connect(f"{parlour.ws_url}/parties/keeper/{room}")
     assert await asked(http, parlour, f"stopper/{room}") == {"starts": 1, "stops": []}
     await hibernated(server, "stopper", room)
-    assert server.hget(metadata_key(f"keeper/{room}"), "o")
+    assert server.hget(metadata_key(f"keeper/{room}"), OWNER)
     await socket.close()
     await hibernated(server, "keeper", room)
 
@@ -154,5 +154,5 @@ async def test_an_automatic_response_does_not_wake_the_room(
         assert await said(socket, "ping") == "pong"
         await hibernated(server, "pinged", room)
         assert await said(socket, "ping") == "pong"
-        assert not server.hget(metadata_key(f"pinged/{room}"), "o")
+        assert not server.hget(metadata_key(f"pinged/{room}"), OWNER)
         assert await said(socket, "ping ") == "2 1"
