@@ -151,10 +151,10 @@ class Report(msgspec.Struct):
 
 
 class Leave(msgspec.Struct):
-    """The manager's order that a room leave its process in good order."""
+    """The manager's order that a room leave its process in good order; or at once, by "reset"."""
 
     key: RoomKey
-    reason: str  # "hibernate", "deploy", "shutdown", "memory", "lifetime"
+    reason: str  # "hibernate", "deploy", "move", "shutdown", "memory", "lifetime", "reset"
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -254,7 +254,9 @@ class RoomActor:
         if kind == Kind.HIBERNATE:
             order = messages.decode(payload, Leave)
             room = self._rooms.get(order.key)
-            if room is not None:
+            if room is not None and order.reason == "reset":
+                room.break_off("an operator has ordered it")
+            elif room is not None:
                 room.leave(order.reason)
         elif kind == Kind.EXIT:
             self._end(payload.decode())

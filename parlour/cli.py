@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from . import cli_cluster
+from . import cli_cluster, cli_live_rooms
 from .cli_rooms import room, rooms
 from .cli_server import DATA_FOLDER
 from .cli_storage import storage
@@ -80,3 +80,5 @@ def dev(
 
 for command in (*cli_cluster.COMMANDS, rooms, room, storage):
     main.add_command(command)
+for command in cli_live_rooms.ROOM_COMMANDS:
+    room.add_command(command)

@@ -20,7 +20,15 @@ from yarl import URL
 
 from ..actors import messages
 from ..actors.frames import Kind, unpack_broadcast, unpack_close, unpack_parts
-from ..actors.messages import AutoResponse, Closed, ConnectionRecord, Hello, ResponseHead, Standing
+from ..actors.messages import (
+    AutoResponse,
+    Closed,
+    ConnectionRecord,
+    Hello,
+    ResponseHead,
+    RoomKey,
+    Standing,
+)
 from ..storage.opening import open_backend
 from .addresses import BadAddress, RoomAddress, room_address
 from .alarm_clock import AlarmClock
@@ -201,6 +209,16 @@ class Gateway:
                 return await answer
         finally:
             del self._requests[number]
+
+    def wake(self, key: RoomKey, *, only_held: bool) -> None:
+        """Have a room woken where it is placed, and its clients here be known to it.
+
+        `only_held`: only if there are clients of it, or events, at this gateway.
+        """
+        route = self._router.known(key) if only_held else self._router.route(key)
+        if route is not None and not route.alarm_pending:
+            # "Look whether an alarm is due": the one event of a gateway that asks nothing else.
+            self._router.send(route, Kind.ALARM, 0, b"")
 
     # Rooms
 

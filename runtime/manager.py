@@ -26,6 +26,8 @@ from .deployment import Deployment
 from .mover import RoomMover, tell
 from .placement import NodeLoad, elsewhere
 from .pool import ActorRecord, ActorState, Pool
+from .redirects import Redirects
+from .room_orders import RoomOrders
 from .settings import ManagerSettings
 from .status import ManagerStatus
 from .waiting import WaitingWake, WaitingWakes
@@ -54,6 +56,8 @@ class HibernationManager:
         )
         self._crew = Crew(settings, starter, self.pool, self._spawn, self._gone)
         self._undertaker = Undertaker(settings.redis_url)
+        self.orders = RoomOrders(self.pool, self.mover, self._end_at_once)
+        self._redirects = Redirects()
         self._waiting = WaitingWakes()
         self._peers: Sequence[NodeLoad] = ()
         self._peers_heard_s = 0.0
@@ -140,6 +144,10 @@ class HibernationManager:
         for wake in self._waiting.take_all():
             self._wake(wake, only_here=False)
 
+    def redirect(self, key: RoomKey, manager_address: str, for_s: float) -> None:
+        """Have a room wake on the node of that manager, which may be this one, for so long."""
+        self._redirects.add(key, manager_address, time.monotonic() + for_s)
+
     def hear(self, peers: Sequence[NodeLoad]) -> ManagerStatus:
         """Learn what the other nodes say of themselves, and say the same of this one."""
         self._peers, self._peers_heard_s = peers, time.monotonic()
@@ -201,6 +209,7 @@ class HibernationManager:
                 started = {room.key for room in report.rooms if room.state in ("live", "idle")}
                 self._started_rooms |= started
                 self._failed_rooms -= started
+        self.orders.look()
         self._serve_waiting()
 
     def _on_lost(self, link: Link) -> None:
@@ -211,6 +220,7 @@ class HibernationManager:
         record.link = None
         keys = self.pool.remove(record)
         self._gone()
+        self.orders.look()
         if record.state is not ActorState.ENDING:
             log.warning("room actor %s is gone, it had %d rooms", record.id, len(keys))
         if record.state is not ActorState.ENDING or not self._crew.started_here(record):
@@ -230,16 +240,25 @@ class HibernationManager:
         if self._waiting.full:
             self._answer(wake, Placed(error="too many rooms wait for a process"))
             return
-        if not only_here and self.pool.find(wake.key) is None:
-            fresh = time.monotonic() - self._peers_heard_s < PEERS_STALE_S
-            other = elsewhere(self._load(), self._peers) if self._peers and fresh else None
-            if other is not None:
-                self._answer(wake, Placed(elsewhere=other.manager_address))
-                return
+        other = "" if only_here else self._elsewhere(wake.key)
+        if other:
+            self._answer(wake, Placed(elsewhere=other))
+            return
         if self._undertaker.is_burying(wake.key):
             self._spawn(self._place_after_burial(wake))
         elif not self._place(wake):
             self._wait(wake)
+
+    def _elsewhere(self, key: RoomKey) -> str:
+        """The manager of the other node on which a room should wake; empty if it is this one."""
+        now_s = time.monotonic()
+        redirected = self._redirects.find(key, now_s)
+        if redirected:
+            return "" if redirected == self.address else redirected
+        if self.pool.find(key) is not None or now_s - self._peers_heard_s >= PEERS_STALE_S:
+            return ""
+        other = elsewhere(self._load(), self._peers)
+        return other.manager_address if other is not None else ""
 
     async def _place_after_burial(self, wake: WaitingWake) -> None:
         await self._undertaker.buried(wake.key)
@@ -300,8 +319,7 @@ class HibernationManager:
             self._spawn(self._end_if_stopped(record))
         for record in self.pool.stuck(now_s, TRIAL_TIMEOUT_S):
             log.error("room actor %s is stuck and is ended", record.id)
-            self._undertaker.kill(record.id)
-            self._crew.kill(record)
+            self._end_at_once(record)
         for record in self.pool.surplus():
             self._end(record, b"surplus")
         self._fill()
@@ -311,6 +329,10 @@ class HibernationManager:
         if record.owner and await self._undertaker.is_lease_gone(record.owner):
             log.warning("room actor %s has lost its lease and is ended", record.id)
             self._undertaker.kill(record.id)
+
+    def _end_at_once(self, record: ActorRecord) -> None:
+        self._undertaker.kill(record.id)
+        self._crew.kill(record)
 
     def _end(self, record: ActorRecord, reason: bytes) -> None:
         tell(record, Kind.EXIT, reason)

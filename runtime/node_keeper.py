@@ -97,6 +97,16 @@ class NodeKeeper:
             self._ask("gateway", lambda actor: actor.look.remote(parties, on_probation)),
         )
 
+    async def call(self, process: str, method: str, *arguments: Any, timeout_s: float) -> Any:
+        """What the "manager" or "gateway" of the node answers to a call.
+
+        Raises:
+            RayError: If it is not there, or raised; then that is its `cause`.
+            TimeoutError: If it does not answer in time.
+        """
+        answer = getattr(self._actor(process), method).remote(*arguments)
+        return await asyncio.wait_for(_awaited(answer), timeout_s)
+
     async def drain(self, within_s: float) -> None:
         """Have the rooms move to other nodes first, then the clients, within the time."""
         self.draining = True

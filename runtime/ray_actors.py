@@ -18,6 +18,7 @@ import ray
 from ray.exceptions import RayActorError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from ..actors.messages import RoomKey
 from ..actors.network import Network, tls_of_ray
 from ..actors.ray_actor import LOG_FORMAT, RayRoomActor
 from ..actors.room_actor import RoomActorSettings
@@ -129,6 +130,23 @@ class RayManager:
         await self._started
         self._manager.drain(within_s)
 
+    async def is_live(self, key: RoomKey) -> bool:
+        """See `RoomOrders.is_live`."""
+        await self._started
+        return self._manager.orders.is_live(key)
+
+    async def order(self, what: str, key: RoomKey) -> None:
+        """One of the orders of `RoomOrders`, by its name: hibernate, leave, reset."""
+        await self._started
+        orders = self._manager.orders
+        carry_out = {"hibernate": orders.hibernate, "leave": orders.leave, "reset": orders.reset}
+        await carry_out[what](key)
+
+    async def redirect(self, key: RoomKey, manager_address: str, for_s: float) -> None:
+        """See `HibernationManager.redirect`."""
+        await self._started
+        self._manager.redirect(key, manager_address, for_s)
+
     async def stop(self) -> None:
         """Let every room leave in good order and end every room actor."""
         await self._manager.stop()
@@ -152,6 +170,11 @@ class RayGateway:
         self._gateway.parties = frozenset(parties)
         self._gateway.on_probation = on_probation
         return self._gateway.status()
+
+    async def wake(self, key: RoomKey, only_held: bool) -> None:
+        """See `Gateway.wake`."""
+        await self._started
+        self._gateway.wake(key, only_held=only_held)
 
     async def drain(self, within_s: float) -> None:
         """See `Gateway.drain`."""
