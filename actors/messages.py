@@ -10,6 +10,8 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from .counts import ProcessCounts
+
 
 class Hello(msgspec.Struct, frozen=True):
     """First on every link: who connects."""
@@ -148,6 +150,7 @@ class Report(msgspec.Struct):
     memory_bytes: int
     owner: str  # the name of its lease
     failed: list[RoomKey] = []  # whose on_start has raised since the last report
+    counts: ProcessCounts | None = None  # from the process's beginning; not in every report
 
 
 class Leave(msgspec.Struct):

@@ -18,7 +18,9 @@ from redis.exceptions import RedisError
 
 from ..storage import Backend
 from ..storage.opening import open_backend
+from ..storage.redis_connection import RedisConnection
 from . import messages
+from .counts import ProcessCounts
 from .frames import GONE_LOST, Kind, pack
 from .lease import RENEWAL_S, Lease
 from .link import Link, connect, listen, listen_to_nodes
@@ -74,6 +76,7 @@ class RoomActor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._report_due = False
         self._failed: list[RoomKey] = []  # rooms, to be reported
+        self._counts = ProcessCounts()
         self._stopping = False
         self._lease_is_lost = False
 
@@ -175,7 +178,8 @@ class RoomActor:
                 why = f"no party {attach.key.party!r} is deployed here"
                 self._refuse(link, channel, Refused("unknown party", why))
                 return
-            room = LiveRoom(attach.key, *party, self._around)
+            counts = self._counts.party(attach.key.party)
+            room = LiveRoom(attach.key, *party, self._around, counts)
             self._rooms[attach.key] = room
             room.start()
         self._channels[link, channel] = room
@@ -214,6 +218,7 @@ class RoomActor:
         if self._lease_is_lost:
             return
         self._lease_is_lost = True
+        self._counts.lease_losses += 1
         self._lease.lose()
         for room in list(self._rooms.values()):
             room.break_off("the lease of its process ran out")
@@ -315,7 +320,8 @@ class RoomActor:
             )
             for room in self._rooms.values()
         ]
-        report = Report(rooms, resident_bytes(), self._lease.owner, self._failed)
+        self._counts.redis_reconnects = RedisConnection.reconnects
+        report = Report(rooms, resident_bytes(), self._lease.owner, self._failed, self._counts)
         self._manager.write(pack(Kind.REPORT, payload=messages.encode(report)))
         self._failed.clear()
 

@@ -201,6 +201,11 @@ def secret() -> bytes:
     return deployment.cluster_secret()
 
 
+def token() -> str:
+    """What the admin ports of this cluster want to be shown."""
+    return deployment.admin_token()
+
+
 def _controller() -> Any:
     controller = find_controller()
     if controller is None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Coroutine, Sequence
 
 from ..actors import messages
+from ..actors.counts import GatewayReport
 from ..actors.frames import Kind, pack
 from ..actors.link import Link, listen, listen_to_nodes
 from ..actors.messages import Hello, Placed, Report, RoomKey, Wake
@@ -23,7 +24,9 @@ from . import memory, sockets_folder
 from .burial import Undertaker
 from .crew import TRIAL_TIMEOUT_S, ActorStarter, Crew
 from .deployment import Deployment
+from .metrics import NodeMetrics
 from .mover import RoomMover, tell
+from .node_counts import NodeCounts
 from .placement import NodeLoad, elsewhere
 from .pool import ActorRecord, ActorState, Pool
 from .redirects import Redirects
@@ -57,6 +60,8 @@ class HibernationManager:
         self._crew = Crew(settings, starter, self.pool, self._spawn, self._gone)
         self._undertaker = Undertaker(settings.redis_url)
         self.orders = RoomOrders(self.pool, self.mover, self._end_at_once)
+        self.counts = NodeCounts()
+        self.metrics = NodeMetrics(self.pool, self.counts)
         self._redirects = Redirects()
         self._waiting = WaitingWakes()
         self._peers: Sequence[NodeLoad] = ()
@@ -199,9 +204,13 @@ class HibernationManager:
             record = self._record_of(link)
             if record is not None:
                 self._on_report(record, messages.decode(payload, Report))
+        elif kind == Kind.COUNTS and link.peer is not None:
+            self.counts.gateway_reports(link.peer.id, messages.decode(payload, GatewayReport))
 
     def _on_report(self, record: ActorRecord, report: Report) -> None:
         record.owner = report.owner
+        if report.counts is not None:
+            self.counts.room_actors.take(record.id, report.counts)
         self.pool.report(record, report.rooms, report.memory_bytes, time.monotonic())
         if record.version == self.pool.version:
             self._failed_rooms.update(report.failed[: TRIED_ROOMS_MAX - len(self._failed_rooms)])
@@ -216,7 +225,10 @@ class HibernationManager:
         record = self._record_of(link)
         if record is None:
             self._waiting.forget(link)
+            if link.peer is not None:
+                self.counts.gateway_gone(link.peer.id)
             return
+        self.counts.room_actors.forget(record.id)
         record.link = None
         keys = self.pool.remove(record)
         self._gone()
@@ -310,6 +322,7 @@ class HibernationManager:
 
     def _look_around(self) -> None:
         now_s = time.monotonic()
+        self.metrics.rooms_waiting = len(self._waiting)
         for wake in self._waiting.expired(now_s):
             why = self._crew.start_error or "no room actor became free in time"
             self._answer(wake, Placed(error=why))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from parlour.actors import messages
+from parlour.actors.counts import GatewayReport
 from parlour.actors.frames import Kind, pack
 from parlour.actors.link import Link, listen
 from parlour.actors.messages import Attach, Placed, Refused, RoomKey, Wake
@@ -32,6 +34,7 @@ class Manager:
         self.asked: list[RoomKey] = []
         self.links: list[Link] = []
         self._asked_again = asyncio.Event()
+        self._reports: asyncio.Queue[GatewayReport] = asyncio.Queue()
         self._server: asyncio.AbstractServer | None = None
 
     async def start(self) -> None:
@@ -45,6 +48,14 @@ class Manager:
             while len(self.asked) < times:
                 self._asked_again.clear()
                 await self._asked_again.wait()
+
+    async def report_of(self, condition: Callable[[GatewayReport], bool]) -> GatewayReport:
+        """The first report of a gateway, from now on, that says what is waited for."""
+        async with asyncio.timeout(TIMEOUT_S):
+            while True:
+                report = await self._reports.get()
+                if condition(report):
+                    return report
 
     def close(self) -> None:
         if self._server is not None:
@@ -61,6 +72,9 @@ class Manager:
     def _on_frame(
         self, link: Link, kind: int, channel: int, number: int, sequence: int, payload: bytes
     ) -> None:
+        if kind == Kind.COUNTS:
+            self._reports.put_nowait(messages.decode(payload, GatewayReport))
+            return
         assert kind == Kind.WAKE
         self.asked.append(messages.decode(payload, Wake).key)
         self._asked_again.set()

@@ -89,6 +89,11 @@ class RunningParlour:
         return found.pop()
 
     @property
+    def ray_environment(self) -> dict[str, str]:
+        """For a command that is given that address: a Ray started locally wants its token."""
+        return {**os.environ, "RAY_AUTH_MODE": "token"}
+
+    @property
     def session(self) -> int:
         """The session of its processes."""
         assert self._process is not None

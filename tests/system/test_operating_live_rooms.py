@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 import uuid
@@ -21,7 +20,7 @@ async def command(parlour: RunningParlour, *arguments: str) -> subprocess.Comple
     return await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "parlour", *arguments, "--address", parlour.ray_address],
-        env={**os.environ, "RAY_AUTH_MODE": "token"},
+        env=parlour.ray_environment,
         capture_output=True,
         text=True,
         timeout=40,
