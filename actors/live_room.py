@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..storage import Backend, Claim, ClaimHeld, Storage, StorageError
 from . import messages
@@ -30,6 +30,7 @@ from .mailbox import Event, Mailbox
 from .messages import Attach, Refused, RoomKey
 from .options import RoomOptions
 from .room import Room
+from .watch import Watch, current_room
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class Surroundings:
     clock: Callable[[], float]
     on_absent: Callable[[LiveRoom], None]
     wall_clock: Callable[[], float] = time.time  # the time of day, for alarms
+    watch: Watch = field(default_factory=Watch)  # for operators who follow
 
 
 class LiveRoom:
@@ -71,6 +73,7 @@ class LiveRoom:
         self.output: OutputGate
         self._room_class = room_class
         self._options = options
+        self.watch = around.watch
         self._around = around
         self._counts = counts or PartyCounts()
         self._mailbox = Mailbox()
@@ -178,6 +181,7 @@ class LiveRoom:
 
     async def _run(self) -> None:
         self._begun = True
+        current_room.set(self.key)
         try:
             handling = await self._wake() if self.state is State.WAKING else None
             if handling is not None:

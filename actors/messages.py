@@ -150,7 +150,7 @@ class Report(msgspec.Struct):
     memory_bytes: int
     owner: str  # the name of its lease
     failed: list[RoomKey] = []  # whose on_start has raised since the last report
-    counts: ProcessCounts | None = None  # from the process's beginning; not in every report
+    counts: ProcessCounts | None = None  # from the beginning of the process
 
 
 class Leave(msgspec.Struct):

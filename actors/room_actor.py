@@ -30,6 +30,7 @@ from .messages import Attach, Hello, Leave, Refused, Report, RoomKey, RoomReport
 from .network import Address, Network
 from .options import RoomOptions, options_of
 from .room import Room
+from .watch import SEND_S, Watch, Watching
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,8 @@ class RoomActor:
         self._report_due = False
         self._failed: list[RoomKey] = []  # rooms, to be reported
         self._counts = ProcessCounts()
+        self._watch = Watch()
+        self._showing: asyncio.Task[None] | None = None  # while somebody follows
         self._stopping = False
         self._lease_is_lost = False
 
@@ -101,7 +104,12 @@ class RoomActor:
         self._lease = Lease(settings.redis_url, settings.id, self.address, on_lost)
         await asyncio.to_thread(self._lease.start)
         self._around = Surroundings(
-            self._backend, settings.id, self.address, time.monotonic, self._room_absent
+            self._backend,
+            settings.id,
+            self.address,
+            time.monotonic,
+            self._room_absent,
+            watch=self._watch,
         )
         await self._meet_manager()
         self._reporter = loop.create_task(self._keep_reporting())
@@ -263,8 +271,23 @@ class RoomActor:
                 room.break_off("an operator has ordered it")
             elif room is not None:
                 room.leave(order.reason)
+        elif kind == Kind.WATCH:
+            self._watch_from_now_on(messages.decode(payload, Watching))
         elif kind == Kind.EXIT:
             self._end(payload.decode())
+
+    def _watch_from_now_on(self, watching: Watching) -> None:
+        self._watch.set(watching)
+        if watching.on and (self._showing is None or self._showing.done()):
+            self._showing = asyncio.get_running_loop().create_task(self._keep_showing())
+
+    async def _keep_showing(self) -> None:
+        while self._watch.on and not self._stopping:
+            batch = self._watch.take()
+            # What the manager does not read in time is not kept for it.
+            if batch is not None and self._manager is not None and not self._manager.paused:
+                self._manager.write(pack(Kind.SEEN, payload=messages.encode(batch)))
+            await asyncio.sleep(SEND_S)
 
     async def _meet_manager(self) -> None:
         settings = self.settings
@@ -276,6 +299,7 @@ class RoomActor:
 
     def _on_manager_lost(self, link: Link) -> None:
         self._manager = None
+        self._watch.set(Watching(False))  # the next one says so if somebody follows
         if not self._stopping:
             self._spawn(self._find_manager_again())
 

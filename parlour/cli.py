@@ -10,6 +10,7 @@ from . import cli_cluster, cli_live_rooms
 from .cli_rooms import room, rooms
 from .cli_server import DATA_FOLDER
 from .cli_storage import storage
+from .cli_tail import tail
 from .refusal import refusals
 
 
@@ -85,5 +86,5 @@ def dev(
 
 for command in cli_live_rooms.ROOM_COMMANDS:
     room.add_command(command)
-for command in (*cli_cluster.COMMANDS, rooms, room, storage):
+for command in (*cli_cluster.COMMANDS, rooms, room, storage, tail):
     main.add_command(command)

@@ -20,6 +20,7 @@ from ..actors.frames import Kind, pack
 from ..actors.link import Link, listen, listen_to_nodes
 from ..actors.messages import Hello, Placed, Report, RoomKey, Wake
 from ..actors.network import Address
+from ..actors.watch import SeenBatch
 from . import memory, sockets_folder
 from .burial import Undertaker
 from .crew import TRIAL_TIMEOUT_S, ActorStarter, Crew
@@ -33,6 +34,7 @@ from .redirects import Redirects
 from .room_orders import RoomOrders
 from .settings import ManagerSettings
 from .status import ManagerStatus
+from .tail import Tail
 from .waiting import WaitingWake, WaitingWakes
 
 log = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ class HibernationManager:
         self._undertaker = Undertaker(settings.redis_url)
         self.orders = RoomOrders(self.pool, self.mover, self._end_at_once)
         self.counts = NodeCounts()
+        self.tail = Tail(self.pool)
         self.metrics = NodeMetrics(self.pool, self.counts)
         self._redirects = Redirects()
         self._waiting = WaitingWakes()
@@ -190,6 +193,7 @@ class HibernationManager:
             record = self.pool.add(hello.id, hello.version)
         self.pool.started(record, link, hello.address, time.monotonic())
         self._crew.introduced(record)
+        self.tail.actor_started(record)
         self._undertaker.watch(hello.id, hello.pid, hello.address)
         self._serve_waiting()
 
@@ -204,6 +208,8 @@ class HibernationManager:
             record = self._record_of(link)
             if record is not None:
                 self._on_report(record, messages.decode(payload, Report))
+        elif kind == Kind.SEEN:
+            self.tail.on_seen(messages.decode(payload, SeenBatch))
         elif kind == Kind.COUNTS and link.peer is not None:
             self.counts.gateway_reports(link.peer.id, messages.decode(payload, GatewayReport))
 
@@ -323,6 +329,7 @@ class HibernationManager:
     def _look_around(self) -> None:
         now_s = time.monotonic()
         self.metrics.rooms_waiting = len(self._waiting)
+        self.tail.look()
         for wake in self._waiting.expired(now_s):
             why = self._crew.start_error or "no room actor became free in time"
             self._answer(wake, Placed(error=why))

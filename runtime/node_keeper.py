@@ -155,7 +155,7 @@ class NodeKeeper:
         return None
 
     def _name(self, name: str) -> str:
-        return f"parlour-{name}-{self.settings.node_id}"
+        return actor_name(name, self.settings.node_id)
 
     def _actor(self, name: str) -> Any:
         shell, settings = {
@@ -173,6 +173,11 @@ class NodeKeeper:
             )
             .remote(settings)
         )
+
+
+def actor_name(process: str, node_id: str) -> str:
+    """The name of the "manager" or "gateway" of a node among Ray's actors."""
+    return f"parlour-{process}-{node_id}"
 
 
 async def _awaited(answer: Awaitable[T]) -> T:

@@ -22,9 +22,11 @@ from ..actors.messages import RoomKey
 from ..actors.network import Network, tls_of_ray
 from ..actors.ray_actor import LOG_FORMAT, RayRoomActor
 from ..actors.room_actor import RoomActorSettings
+from ..actors.watch import SeenBatch
 from . import deployment, sockets_folder
 from .admin import AdminServer
 from .deployment import Deployment
+from .followers import Wanted
 from .gateway import Gateway
 from .manager import HibernationManager
 from .placement import NodeLoad
@@ -170,6 +172,19 @@ class RayManager:
         orders = self._manager.orders
         carry_out = {"hibernate": orders.hibernate, "leave": orders.leave, "reset": orders.reset}
         await carry_out[what](key)
+
+    async def follow(self, follower_id: str, wanted: Wanted) -> None:
+        """See `Tail.follow`."""
+        await self._started
+        self._manager.tail.follow(follower_id, wanted)
+
+    async def unfollow(self, follower_id: str) -> None:
+        """See `Tail.unfollow`."""
+        self._manager.tail.unfollow(follower_id)
+
+    async def take_seen(self, follower_id: str) -> SeenBatch:
+        """See `Tail.take`."""
+        return await self._manager.tail.take(follower_id)
 
     async def redirect(self, key: RoomKey, manager_address: str, for_s: float) -> None:
         """See `HibernationManager.redirect`."""
