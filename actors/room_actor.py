@@ -283,10 +283,11 @@ class RoomActor:
 
     async def _keep_showing(self) -> None:
         while self._watch.on and not self._stopping:
-            batch = self._watch.take()
-            # What the manager does not read in time is not kept for it.
-            if batch is not None and self._manager is not None and not self._manager.paused:
-                self._manager.write(pack(Kind.SEEN, payload=messages.encode(batch)))
+            # What the manager does not read in time is dropped where it is counted.
+            if self._manager is not None and not self._manager.paused:
+                batch = self._watch.take()
+                if batch is not None:
+                    self._manager.write(pack(Kind.SEEN, payload=messages.encode(batch)))
             await asyncio.sleep(SEND_S)
 
     async def _meet_manager(self) -> None:

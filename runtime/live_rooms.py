@@ -14,6 +14,7 @@ from typing import Any
 
 from ray.exceptions import RayError
 
+from ..actors.lifecycle import State
 from ..actors.messages import RoomKey
 from .node_keeper import LOOK_TIMEOUT_S, NodeKeeper
 from .placement import elsewhere
@@ -58,9 +59,14 @@ class LiveRooms:
         """
         here = await self._find(key)
         there = self._chosen(here, target, key)
-        await self._redirect(key, here, there)
+        told = await self._redirect(key, there, REDIRECT_S)
+        for node in (here, there):
+            if node not in told:
+                raise OrderRefused(f"node {node.settings.host} does not answer")
         await self._order(here, "leave", key)
         await self._wake(key, there)
+        # Where it is live is known from its claim; were its node to die, it may wake anywhere.
+        await self._redirect(key, there, 0.0)
         return here, there
 
     # Steps
@@ -68,10 +74,10 @@ class LiveRooms:
     async def _find(self, key: RoomKey) -> NodeKeeper:
         keepers = list(self._nodes.values())
         answers = await asyncio.gather(
-            *(self._ask(keeper, "manager", "is_live", key) for keeper in keepers)
+            *(self._ask(keeper, "manager", "room_state", key) for keeper in keepers)
         )
-        for keeper, is_live in zip(keepers, answers, strict=True):
-            if is_live:
+        for keeper, state in zip(keepers, answers, strict=True):
+            if state:
                 return keeper
         silent = [
             keeper.settings.host
@@ -104,24 +110,27 @@ class LiveRooms:
             raise OrderRefused(f"no other node has a place for {key}")
         return self._nodes[found.node_id]
 
-    async def _redirect(self, key: RoomKey, here: NodeKeeper, there: NodeKeeper) -> None:
-        assert there.load is not None
-        address = there.load.manager_address
+    async def _redirect(self, key: RoomKey, there: NodeKeeper, for_s: float) -> list[NodeKeeper]:
+        """Tell every node where the room is to wake for so long; returns those that know it."""
+        address = there.load.manager_address if there.load is not None else ""
+        keepers = list(self._nodes.values())
         told = await asyncio.gather(
             *(
-                self._ask(keeper, "manager", "redirect", key, address, REDIRECT_S, answer=True)
-                for keeper in self._nodes.values()
+                self._ask(keeper, "manager", "redirect", key, address, for_s, answer=True)
+                for keeper in keepers
             )
         )
-        for keeper, done in zip(list(self._nodes.values()), told, strict=True):
-            if not done and keeper in (here, there):
-                raise OrderRefused(f"node {keeper.settings.host} does not answer")
+        return [keeper for keeper, done in zip(keepers, told, strict=True) if done]
 
     async def _wake(self, key: RoomKey, there: NodeKeeper) -> None:
         """Have it wake on its new node, and the gateways that hold its clients find it there."""
         await self._ask(there, "gateway", "wake", key, False)
         give_up_s = time.monotonic() + WAKE_PATIENCE_S
-        while not await self._ask(there, "manager", "is_live", key):
+        while await self._ask(there, "manager", "room_state", key) in (
+            None,
+            "",
+            State.WAKING.value,
+        ):
             if time.monotonic() > give_up_s:
                 raise OrderRefused(
                     f"{key} has left its node and is not live on {there.settings.host} after "

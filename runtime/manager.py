@@ -270,10 +270,13 @@ class HibernationManager:
     def _elsewhere(self, key: RoomKey) -> str:
         """The manager of the other node on which a room should wake; empty if it is this one."""
         now_s = time.monotonic()
+        peers_are_known = now_s - self._peers_heard_s < PEERS_STALE_S
         redirected = self._redirects.find(key, now_s)
-        if redirected:
-            return "" if redirected == self.address else redirected
-        if self.pool.find(key) is not None or now_s - self._peers_heard_s >= PEERS_STALE_S:
+        if redirected == self.address:
+            return ""
+        if peers_are_known and any(peer.manager_address == redirected for peer in self._peers):
+            return redirected
+        if self.pool.find(key) is not None or not peers_are_known:
             return ""
         other = elsewhere(self._load(), self._peers)
         return other.manager_address if other is not None else ""

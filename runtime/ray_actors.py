@@ -161,10 +161,10 @@ class RayManager:
         await self._started
         self._manager.drain(within_s)
 
-    async def is_live(self, key: RoomKey) -> bool:
-        """See `RoomOrders.is_live`."""
+    async def room_state(self, key: RoomKey) -> str:
+        """See `RoomOrders.state`."""
         await self._started
-        return self._manager.orders.is_live(key)
+        return self._manager.orders.state(key)
 
     async def order(self, what: str, key: RoomKey) -> None:
         """One of the orders of `RoomOrders`, by its name: hibernate, leave, reset."""

@@ -56,10 +56,11 @@ class RoomOrders:
             news, self._news = self._news, asyncio.Event()
             news.set()
 
-    def is_live(self, key: RoomKey) -> bool:
-        """Whether a room actor of this node has said that it has the room."""
+    def state(self, key: RoomKey) -> str:
+        """How a room stands here, as its room actor has reported it; empty if none has it."""
         record = self._pool.find(key)
-        return record is not None and key in record.rooms
+        room = record.rooms.get(key) if record is not None else None
+        return room.state if room is not None else ""
 
     async def hibernate(self, key: RoomKey) -> None:
         """Have the room leave its process in good order, now.

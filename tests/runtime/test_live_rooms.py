@@ -40,8 +40,8 @@ class ScriptedNode(NodeKeeper):
     async def call(self, process: str, method: str, *arguments: Any, timeout_s: float) -> Any:
         if self.silent:
             raise TimeoutError
-        if method == "is_live":
-            return arguments[0] in self.live
+        if method == "room_state":
+            return "live" if arguments[0] in self.live else ""
         what = " ".join(str(each) for each in arguments)
         self.calls.append((self.name, f"{method} {what}"))
         if method == "order":
@@ -80,7 +80,7 @@ async def test_an_order_reaches_the_node_that_has_the_room(
 async def test_a_room_moves_in_the_order_that_keeps_it_from_waking_in_between(
     rooms: LiveRooms, nodes: dict[str, ScriptedNode], calls: list[tuple[str, str]]
 ) -> None:
-    """All nodes know its new place, then it leaves, wakes there, and its clients follow."""
+    """All nodes know its new place, it leaves and wakes there, its clients follow, all forget."""
     assert await rooms.move(A, nodes["three"]) == (nodes["one"], nodes["three"])
     redirected = [(name, "redirect chat/a manager of three 30.0") for name in nodes]
     assert calls == [
@@ -89,6 +89,7 @@ async def test_a_room_moves_in_the_order_that_keeps_it_from_waking_in_between(
         ("three", "wake chat/a False"),
         ("one", "wake chat/a True"),
         ("two", "wake chat/a True"),
+        *[(name, "redirect chat/a manager of three 0.0") for name in nodes],
     ]
 
 

@@ -11,6 +11,7 @@ from parlour.actors import messages
 from parlour.actors.messages import Leave, RoomKey
 from parlour.runtime import manager as manager_module
 from parlour.runtime import room_orders
+from parlour.runtime.placement import NodeLoad
 from parlour.runtime.room_orders import OrderRefused
 
 from ..actors.staging import until
@@ -42,7 +43,7 @@ async def actor(stage: Stage, gateway: Gateway) -> ScriptedActor:
     """The room actor that has room `a`."""
     actor = stage.starter.at(await gateway.place("a"))
     actor.report(live("a"))
-    await until(lambda: stage.manager.orders.is_live(A))
+    await until(lambda: stage.manager.orders.state(A) == "live")
     return actor
 
 
@@ -65,7 +66,7 @@ async def test_an_order_is_done_when_the_room_has_left(
     assert not carried_out.done()
     actor.report()
     await carried_out
-    assert not stage.manager.orders.is_live(A)
+    assert stage.manager.orders.state(A) == ""
 
 
 async def test_a_room_that_wakes_again_at_once_has_left(stage: Stage, actor: ScriptedActor) -> None:
@@ -120,8 +121,10 @@ async def test_a_room_that_is_not_live_is_refused(stage: Stage, actor: ScriptedA
 async def test_a_room_that_moves_is_placed_elsewhere_even_before_it_has_left(
     stage: Stage, gateway: Gateway, actor: ScriptedActor
 ) -> None:
-    """Whoever asks for it is sent to the other node, and for any other room is not."""
+    """Whoever asks for it is sent to the other node if it is there, and for another room is not."""
     stage.manager.redirect(A, "there", 60.0)
+    assert (await gateway.answer(gateway.ask("a"))).address == actor.address  # no such node
+    stage.manager.hear([NodeLoad("n2", "there", 0, 9.0)])
     assert (await gateway.answer(gateway.ask("a"))).elsewhere == "there"
     assert (await gateway.answer(gateway.ask("b"))).address != ""
     stage.manager.redirect(A, stage.manager.address, 60.0)
