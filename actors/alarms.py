@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..storage import Storage, StorageError
 from . import schedules
 from .attachment import Attachment
+from .counts import PartyCounts
 from .frames import Kind
 from .link import Link
 from .mailbox import Event
@@ -42,16 +43,18 @@ class RoomAlarms:
         put_event: Callable[[Event], None],
         is_careful: Callable[[], bool],
         clock: Callable[[], float],
+        counts: PartyCounts | None = None,
     ) -> None:
         """`put_event` brings an event into the room's mailbox.
 
         `is_careful` tells whether events are being handled of which one has killed a process,
-        `clock` the seconds since the epoch.
+        `clock` the seconds since the epoch, `counts` are those of the room's party.
         """
         self._key = key
         self._put_event = put_event
         self._is_careful = is_careful
         self._clock = clock
+        self._counts = counts or PartyCounts()
         self._storage: Storage
         self._is_live = False
         self._in_hand = False
@@ -143,6 +146,7 @@ class RoomAlarms:
             return
         run, changes = schedules.begin(alarms, first, self._now_ms(), random.random())
         self._in_hand = True
+        self._counts.alarms += 1
         try:
             self._write(changes, confirm=False)
             await self._storage.sync()

@@ -63,6 +63,9 @@ class Kind(enum.IntEnum):
     PLACED = 41  # manager to gateway: messages.Placed
     REPORT = 42  # room actor to manager: messages.Report
     HIBERNATE = 43  # manager to room actor: messages.Leave
+    WATCH = 46  # manager to room actor: watch.Watching
+    SEEN = 47  # room actor to manager: watch.SeenBatch
+    COUNTS = 45  # gateway to manager: counts.GatewayReport
     EXIT = 44  # manager to room actor: leave every room in good order, then end the process
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .hooks import handle_event, tell_timeout
 from .mailbox import Event
+from .watch import handle_watched
 
 if TYPE_CHECKING:
     from .live_room import LiveRoom
@@ -54,7 +55,8 @@ class Handling:
         self._since_s = self._clock()
         self._task = asyncio.current_task()
         try:
-            await handle_event(self._live, self._room, event)
+            handle = handle_watched if self._live.watch.on else handle_event
+            await handle(self._live, self._room, event)
         except asyncio.CancelledError:
             if not self._timed_out:
                 raise
@@ -107,7 +109,8 @@ class Handling:
     async def _interleave(self, event: Event) -> None:
         try:
             async with asyncio.timeout(self._handler_s_max):
-                await handle_event(self._live, self._room, event)
+                handle = handle_watched if self._live.watch.on else handle_event
+                await handle(self._live, self._room, event)
         except TimeoutError:
             self._give_up(event)
         except Exception as error:

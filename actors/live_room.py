@@ -12,13 +12,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..storage import Backend, Claim, ClaimHeld, Storage, StorageError
 from . import messages
 from .alarms import RoomAlarms
 from .attachments import Attachments
 from .connection import Connection
+from .counts import PartyCounts
 from .frames import Kind
 from .gates import OutputGate
 from .handling import Handling
@@ -29,6 +30,7 @@ from .mailbox import Event, Mailbox
 from .messages import Attach, Refused, RoomKey
 from .options import RoomOptions
 from .room import Room
+from .watch import Watch, current_room
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +49,21 @@ class Surroundings:
     clock: Callable[[], float]
     on_absent: Callable[[LiveRoom], None]
     wall_clock: Callable[[], float] = time.time  # the time of day, for alarms
+    watch: Watch = field(default_factory=Watch)  # for operators who follow
 
 
 class LiveRoom:
     """One room while a process has it."""
 
     def __init__(
-        self, key: RoomKey, room_class: type[Room], options: RoomOptions, around: Surroundings
+        self,
+        key: RoomKey,
+        room_class: type[Room],
+        options: RoomOptions,
+        around: Surroundings,
+        counts: PartyCounts | None = None,
     ) -> None:
+        """`counts` are those of its party in this process."""
         self.key = key
         self.state = State.ABSENT
         self.last_event_s = self.started_s = around.clock()
@@ -64,10 +73,12 @@ class LiveRoom:
         self.output: OutputGate
         self._room_class = room_class
         self._options = options
+        self.watch = around.watch
         self._around = around
+        self._counts = counts or PartyCounts()
         self._mailbox = Mailbox()
         self.alarms = RoomAlarms(
-            key, self._mailbox.put, self.attachments.are_careful, around.wall_clock
+            key, self._mailbox.put, self.attachments.are_careful, around.wall_clock, self._counts
         )
         self._epoch = 0
         self._room: Room
@@ -141,6 +152,7 @@ class LiveRoom:
         if self.state in (State.ABSENT, State.BROKEN):
             return
         log.error("room %s is reset: %s", self.key, why)
+        self._counts.resets += 1
         self._step(Step.BREAK)
         self.alarms.stop()
         if self._handling is not None:
@@ -169,6 +181,7 @@ class LiveRoom:
 
     async def _run(self) -> None:
         self._begun = True
+        current_room.set(self.key)
         try:
             handling = await self._wake() if self.state is State.WAKING else None
             if handling is not None:
@@ -204,12 +217,14 @@ class LiveRoom:
         except (Exception, *EXITS):
             log.exception("party %s, room %s: on_start raised", self.key.party, self.key.quoted_id)
             self.start_failed = True
+            self._counts.failed_starts += 1
             self.output.shut()
             self.storage.abandon()
             await self._around.backend.release(self.key.space, owner=claim.owner, epoch=claim.epoch)
             self._refuse(Refused("start failed", "the room's on_start raised"))
             return None
         self._step(Step.STARTED)
+        self._counts.wakes.observe(self._around.clock() - self.started_s)
         self.alarms.go_live()
         for attachment in self.attachments:
             self.attachments.tell_ready(attachment)
@@ -240,6 +255,7 @@ class LiveRoom:
             on_durable=self._on_durable,
             on_failed=lambda error: self.break_off(str(error)),
             on_alarms=self.alarms.set_timer,
+            on_flushed=self._counts.flushes.observe,
         )
         self.alarms.open(self.storage)
         self.output = OutputGate(self.storage)
@@ -277,6 +293,7 @@ class LiveRoom:
             tell_handled(self, event)
             return
         self.last_event_s = self._around.clock()
+        self._counts.events += 1
         if self._options.interleave and event.sequence > attachment.careful_until:
             await handling.begin(event)
             return
@@ -316,6 +333,8 @@ class LiveRoom:
             self.key.space, owner=self._around.owner, epoch=self._epoch
         )
         self._step(Step.LEFT)
+        reason = self._leave_reason or "shutdown"
+        self._counts.left[reason] = self._counts.left.get(reason, 0) + 1
         self.attachments.tell_gone(b"")
 
     # Small steps

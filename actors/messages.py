@@ -10,6 +10,8 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from .counts import ProcessCounts
+
 
 class Hello(msgspec.Struct, frozen=True):
     """First on every link: who connects."""
@@ -148,13 +150,14 @@ class Report(msgspec.Struct):
     memory_bytes: int
     owner: str  # the name of its lease
     failed: list[RoomKey] = []  # whose on_start has raised since the last report
+    counts: ProcessCounts | None = None  # from the beginning of the process
 
 
 class Leave(msgspec.Struct):
-    """The manager's order that a room leave its process in good order."""
+    """The manager's order that a room leave its process in good order; or at once, by "reset"."""
 
     key: RoomKey
-    reason: str  # "hibernate", "deploy", "shutdown", "memory", "lifetime"
+    reason: str  # "hibernate", "deploy", "move", "shutdown", "memory", "lifetime", "reset"
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -213,8 +213,8 @@ class Room:
     def on_stop(self, reason: str) -> Any:
         """The room is about to leave its process in good order; no event is in hand.
 
-        `reason` is "hibernate", "deploy", "shutdown", "memory" or "lifetime". What is written
-        here is stored. It may take `STOP_TIMEOUT_S` seconds, and does not run in a crash.
+        `reason` is "hibernate", "deploy", "move", "shutdown", "memory" or "lifetime". What is
+        written here is stored. It may take `STOP_TIMEOUT_S` seconds, and does not run in a crash.
         """
 
     def on_request(self, request: Request) -> Any:

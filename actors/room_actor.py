@@ -18,7 +18,9 @@ from redis.exceptions import RedisError
 
 from ..storage import Backend
 from ..storage.opening import open_backend
+from ..storage.redis_connection import RedisConnection
 from . import messages
+from .counts import ProcessCounts
 from .frames import GONE_LOST, Kind, pack
 from .lease import RENEWAL_S, Lease
 from .link import Link, connect, listen, listen_to_nodes
@@ -28,6 +30,7 @@ from .messages import Attach, Hello, Leave, Refused, Report, RoomKey, RoomReport
 from .network import Address, Network
 from .options import RoomOptions, options_of
 from .room import Room
+from .watch import SEND_S, Watch, Watching
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +77,9 @@ class RoomActor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._report_due = False
         self._failed: list[RoomKey] = []  # rooms, to be reported
+        self._counts = ProcessCounts()
+        self._watch = Watch()
+        self._showing: asyncio.Task[None] | None = None  # while somebody follows
         self._stopping = False
         self._lease_is_lost = False
 
@@ -98,7 +104,12 @@ class RoomActor:
         self._lease = Lease(settings.redis_url, settings.id, self.address, on_lost)
         await asyncio.to_thread(self._lease.start)
         self._around = Surroundings(
-            self._backend, settings.id, self.address, time.monotonic, self._room_absent
+            self._backend,
+            settings.id,
+            self.address,
+            time.monotonic,
+            self._room_absent,
+            watch=self._watch,
         )
         await self._meet_manager()
         self._reporter = loop.create_task(self._keep_reporting())
@@ -175,7 +186,8 @@ class RoomActor:
                 why = f"no party {attach.key.party!r} is deployed here"
                 self._refuse(link, channel, Refused("unknown party", why))
                 return
-            room = LiveRoom(attach.key, *party, self._around)
+            counts = self._counts.party(attach.key.party)
+            room = LiveRoom(attach.key, *party, self._around, counts)
             self._rooms[attach.key] = room
             room.start()
         self._channels[link, channel] = room
@@ -214,6 +226,7 @@ class RoomActor:
         if self._lease_is_lost:
             return
         self._lease_is_lost = True
+        self._counts.lease_losses += 1
         self._lease.lose()
         for room in list(self._rooms.values()):
             room.break_off("the lease of its process ran out")
@@ -254,10 +267,28 @@ class RoomActor:
         if kind == Kind.HIBERNATE:
             order = messages.decode(payload, Leave)
             room = self._rooms.get(order.key)
-            if room is not None:
+            if room is not None and order.reason == "reset":
+                room.break_off("an operator has ordered it")
+            elif room is not None:
                 room.leave(order.reason)
+        elif kind == Kind.WATCH:
+            self._watch_from_now_on(messages.decode(payload, Watching))
         elif kind == Kind.EXIT:
             self._end(payload.decode())
+
+    def _watch_from_now_on(self, watching: Watching) -> None:
+        self._watch.set(watching)
+        if watching.on and (self._showing is None or self._showing.done()):
+            self._showing = asyncio.get_running_loop().create_task(self._keep_showing())
+
+    async def _keep_showing(self) -> None:
+        while self._watch.on and not self._stopping:
+            # What the manager does not read in time is dropped where it is counted.
+            if self._manager is not None and not self._manager.paused:
+                batch = self._watch.take()
+                if batch is not None:
+                    self._manager.write(pack(Kind.SEEN, payload=messages.encode(batch)))
+            await asyncio.sleep(SEND_S)
 
     async def _meet_manager(self) -> None:
         settings = self.settings
@@ -269,6 +300,7 @@ class RoomActor:
 
     def _on_manager_lost(self, link: Link) -> None:
         self._manager = None
+        self._watch.set(Watching(False))  # the next one says so if somebody follows
         if not self._stopping:
             self._spawn(self._find_manager_again())
 
@@ -313,7 +345,8 @@ class RoomActor:
             )
             for room in self._rooms.values()
         ]
-        report = Report(rooms, resident_bytes(), self._lease.owner, self._failed)
+        self._counts.redis_reconnects = RedisConnection.reconnects
+        report = Report(rooms, resident_bytes(), self._lease.owner, self._failed, self._counts)
         self._manager.write(pack(Kind.REPORT, payload=messages.encode(report)))
         self._failed.clear()
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from . import cli_cluster
+from . import cli_cluster, cli_live_rooms
 from .cli_rooms import room, rooms
 from .cli_server import DATA_FOLDER
 from .cli_storage import storage
+from .cli_tail import tail
 from .refusal import refusals
 
 
@@ -53,6 +54,7 @@ def main() -> None:
     type=click.IntRange(0, 100),
     help="Started processes that wait for a room.",
 )
+@cli_cluster.admin_options(None)
 @refusals
 def dev(
     file: Path,
@@ -62,6 +64,8 @@ def dev(
     data_folder: Path,
     live_rooms_max: int | None,
     standbys: int,
+    admin_host: str,
+    admin_port: int | None,
 ) -> None:
     """Run the room classes of FILE on this machine, and reload them when they change."""
     from .runtime.dev import quiet_libraries, run
@@ -75,8 +79,12 @@ def dev(
         data_folder=data_folder,
         live_rooms_max=live_rooms_max,
         standbys=standbys,
+        admin_host=admin_host,
+        admin_port=admin_port,
     )
 
 
-for command in (*cli_cluster.COMMANDS, rooms, room, storage):
+for command in cli_live_rooms.ROOM_COMMANDS:
+    room.add_command(command)
+for command in (*cli_cluster.COMMANDS, rooms, room, storage, tail):
     main.add_command(command)

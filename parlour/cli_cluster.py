@@ -1,10 +1,11 @@
-"""The commands for a Ray cluster: start, stop, status, deploy, deployments, rollback, drain."""
+"""The commands for a Ray cluster: start, stop, status, token, deploy, rollback, drain and so on."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,27 @@ def _port_range(context: click.Context, parameter: click.Parameter, value: str) 
     return int(first), int(last)
 
 
+ADMIN_PORT = 1998
+
+
+def admin_options(default_port: int | None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Where each node serves its metrics."""
+    host = click.option(
+        "--admin-host",
+        default="127.0.0.1",
+        show_default=True,
+        help="Where each node's metrics are served.",
+    )
+    port = click.option(
+        "--admin-port",
+        default=default_port,
+        show_default=default_port is not None,
+        type=click.IntRange(1, 65535),
+        help="Their port" + ("." if default_port else "; by default they are not served."),
+    )
+    return lambda command: host(port(command))
+
+
 @click.command()
 @address_option
 @click.option(
@@ -77,6 +99,7 @@ def _port_range(context: click.Context, parameter: click.Parameter, value: str) 
     type=click.IntRange(1),
     help="Most rooms that have a process at once, on each node; by default what memory allows.",
 )
+@admin_options(ADMIN_PORT)
 @click.option(
     "--resource", help="Only nodes with this Ray resource take part; by default every node does."
 )
@@ -96,6 +119,8 @@ def start(
     port: int,
     standbys: int,
     live_rooms_max: int | None,
+    admin_host: str,
+    admin_port: int,
     resource: str | None,
     link_ports: tuple[int, int],
 ) -> None:
@@ -109,7 +134,16 @@ def start(
         click.echo(f"  {cluster.look_at_redis(redis_url)}")
     with cluster.connected(address), progress("starting gateways and hibernation managers"):
         settings = ClusterSettings(
-            redis_url, host, port, standbys, live_rooms_max, resource, cluster.secret(), link_ports
+            redis_url,
+            host,
+            port,
+            standbys,
+            live_rooms_max,
+            resource,
+            cluster.secret(),
+            link_ports,
+            admin_host=admin_host,
+            admin_port=admin_port,
         )
         found = cluster.start(settings)
     click.echo(describe_nodes(found))
@@ -215,4 +249,15 @@ def drain(node: str, address: str | None, within_s: float) -> None:
     click.echo(f"node {node_id} has no rooms and no clients any more")
 
 
-COMMANDS = [start, stop, status, deploy, deployments, rollback, drain]
+@click.command()
+@address_option
+@refusals
+def token(address: str | None) -> None:
+    """Show the token that the nodes' admin ports want."""
+    from .runtime import cluster
+
+    with cluster.connected(address):
+        click.echo(cluster.token())
+
+
+COMMANDS = [start, stop, status, token, deploy, deployments, rollback, drain]

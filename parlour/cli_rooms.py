@@ -1,4 +1,4 @@
-"""The command line: `parlour rooms` and `parlour room show|delete`."""
+"""The command line: `parlour rooms` and `parlour room show|delete`, on the rooms' server alone."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def rooms(
 
 @click.group()
 def room() -> None:
-    """Look at one room, or delete it."""
+    """Look at one room, delete it, or have it leave its process."""
 
 
 @room.command()

@@ -14,6 +14,7 @@ from typing import Protocol
 from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
+from ..actors.counts import GatewayCounts
 from ..actors.frames import Kind
 from .handshake import Upgrade, minimal_request
 from .websocket import OPCODE_PONG, build_frame
@@ -43,6 +44,7 @@ class SocketOwner(Protocol):
     """Who is told what a client does: the gateway."""
 
     message_bytes_max: int
+    counts: GatewayCounts
 
     def on_message(self, socket: ClientSocket, kind: int, payload: bytes) -> None: ...
 
@@ -155,6 +157,7 @@ class ClientSocket(WSListener):
             self._drop_slow()
 
     def _drop_slow(self) -> None:
+        self._owner.counts.slow_clients += 1
         self.close(TRY_AGAIN_LATER, "this client does not read what it is sent")
         # What waits would have to leave before the close frame: give it little time.
         asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._transport.abort)

@@ -129,7 +129,9 @@ def status() -> ClusterStatus:
     Raises:
         ClusterError: If Parlour does not run there.
     """
-    found: ClusterStatus = _call(lambda controller: controller.status.remote(), ANSWER_TIMEOUT_S)
+    found: ClusterStatus = call_controller(
+        lambda controller: controller.status.remote(), ANSWER_TIMEOUT_S
+    )
     return found
 
 
@@ -156,7 +158,7 @@ def deploy(code: Code, *, name: str, runtime_env: dict[str, Any], within_s: floa
     Raises:
         ClusterError: If a room actor cannot use them, or Parlour does not run there.
     """
-    version: int = _call(
+    version: int = call_controller(
         lambda controller: controller.deploy.remote(code, name, runtime_env, within_s),
         DEPLOY_TIMEOUT_S,
     )
@@ -169,7 +171,7 @@ def roll_back(version: int | None, within_s: float | None) -> int:
     Raises:
         ClusterError: If there is none, or Parlour does not run there.
     """
-    used: int = _call(
+    used: int = call_controller(
         lambda controller: controller.roll_back.remote(version, within_s), DEPLOY_TIMEOUT_S
     )
     return used
@@ -181,7 +183,7 @@ def drain(node: str, within_s: float) -> str:
     Raises:
         ClusterError: If there is no such node, they do not leave, or Parlour does not run there.
     """
-    node_id: str = _call(
+    node_id: str = call_controller(
         lambda controller: controller.drain.remote(node, within_s), within_s + ANSWER_TIMEOUT_S
     )
     give_up_s = time.monotonic() + within_s + ANSWER_TIMEOUT_S
@@ -200,6 +202,11 @@ def secret() -> bytes:
     return deployment.cluster_secret()
 
 
+def token() -> str:
+    """What the admin ports of this cluster want to be shown."""
+    return deployment.admin_token()
+
+
 def _controller() -> Any:
     controller = find_controller()
     if controller is None:
@@ -207,7 +214,12 @@ def _controller() -> Any:
     return controller
 
 
-def _call(ask: Callable[[Any], Any], timeout_s: float) -> Any:
+def call_controller(ask: Callable[[Any], Any], timeout_s: float) -> Any:
+    """What the controller answers.
+
+    Raises:
+        ClusterError: If it raised, does not answer in time, or Parlour does not run there.
+    """
     try:
         return ray.get(ask(_controller()), timeout=timeout_s)
     except RayTaskError as error:

@@ -18,10 +18,12 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from ..actors.messages import RoomKey
 from . import deployment, node_keeper
 from .code import Code
 from .crew import DeployFailed
 from .deployment import Deployment
+from .live_rooms import LiveRooms
 from .node_keeper import News, NodeKeeper
 from .rollout import PROBATION_S, has_failed
 from .settings import ClusterSettings, wanted_nodes
@@ -44,6 +46,7 @@ class Controller:
     def __init__(self, settings: ClusterSettings) -> None:
         self.settings = settings
         self._nodes: dict[str, NodeKeeper] = {}
+        self.live_rooms = LiveRooms(self._nodes, _deployed_parties)
         self._draining: set[str] = set()
         self._deploying = asyncio.Lock()
         self._probation_until_s = 0.0
@@ -108,6 +111,17 @@ class Controller:
         self._draining.add(keeper.settings.node_id)
         await keeper.drain(within_s)
         return keeper.settings.node_id
+
+    async def move_room(self, key: RoomKey, to: str | None) -> str:
+        """Have a live room wake on another node, the one of that id or address; returns where.
+
+        Raises:
+            UnknownNode: If no node is called so.
+            OrderRefused: See `LiveRooms.move`.
+        """
+        target = self._find(to) if to is not None else None
+        _, there = await self.live_rooms.move(key, target)
+        return there.settings.host
 
     def _find(self, name: str) -> NodeKeeper:
         found = [
@@ -220,6 +234,11 @@ class Controller:
         """Close every socket, let every room leave in good order."""
         self._stopped = True
         await asyncio.gather(*(keeper.stop() for keeper in self._nodes.values()))
+
+
+def _deployed_parties() -> list[str]:
+    current = deployment.load()
+    return list(current.code.parties) if current is not None else []
 
 
 def _describe(kept: Deployment, current: Deployment | None) -> VersionStatus:

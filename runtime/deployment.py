@@ -7,6 +7,7 @@ Nothing of it is ever in Redis. One process writes: the controller.
 
 from __future__ import annotations
 
+import hmac
 import pickle
 import secrets
 from dataclasses import dataclass, field
@@ -94,6 +95,11 @@ def cluster_secret() -> bytes:
     secret = _get(_SECRET)
     assert secret is not None
     return secret
+
+
+def admin_token() -> str:
+    """What the admin ports of this cluster want to be shown; it tells nothing of the secret."""
+    return hmac.new(cluster_secret(), b"parlour admin port", "sha256").hexdigest()
 
 
 def _get(key: bytes) -> bytes | None:

@@ -27,6 +27,8 @@ def run(
     data_folder: Path,
     live_rooms_max: int | None,
     standbys: int,
+    admin_host: str,
+    admin_port: int | None,
 ) -> None:
     """Run until Ctrl-C or SIGTERM.
 
@@ -47,6 +49,8 @@ def run(
         public_folder=public if public.is_dir() else None,
         live_rooms_max=live_rooms_max,
         standbys=standbys,
+        admin_host=admin_host,
+        admin_port=admin_port,
         progress=progress,
         say=lambda sentence: click.echo(f"  {sentence}"),
     )

@@ -19,8 +19,17 @@ from aiohttp import web
 from yarl import URL
 
 from ..actors import messages
+from ..actors.counts import GatewayCounts, GatewayReport
 from ..actors.frames import Kind, unpack_broadcast, unpack_close, unpack_parts
-from ..actors.messages import AutoResponse, Closed, ConnectionRecord, Hello, ResponseHead, Standing
+from ..actors.messages import (
+    AutoResponse,
+    Closed,
+    ConnectionRecord,
+    Hello,
+    ResponseHead,
+    RoomKey,
+    Standing,
+)
 from ..storage.opening import open_backend
 from .addresses import BadAddress, RoomAddress, room_address
 from .alarm_clock import AlarmClock
@@ -41,6 +50,7 @@ log = logging.getLogger(__name__)
 INTERNAL_ERROR, GOING_AWAY, SERVICE_RESTART = 1011, 1001, 1012
 CONNECTION_ID_CHARACTERS_MAX = 256
 BACKLOG = 1024
+REPORT_INTERVAL_S = 1.0  # of what is counted, to the manager of the node
 
 
 class Gateway:
@@ -52,11 +62,13 @@ class Gateway:
         self.parties = frozenset(parties)
         # Events of rooms that cannot start with a new version wait for its roll-back.
         self.patient = False
+        self.counts = GatewayCounts()
         me = Hello("gateway", uuid.uuid4().hex, os.getpid())
         network = settings.network
+        self._managers = Managers(settings.manager_address, me, network)
         self._router = Router(
             me,
-            Managers(settings.manager_address, me, network),
+            self._managers,
             self,
             time.monotonic,
             network,
@@ -89,12 +101,19 @@ class Gateway:
         )
         self._http_server = http
         self._alarm_clock.start()
+        self._reporter = asyncio.get_running_loop().create_task(self._keep_reporting())
 
     def status(self) -> GatewayStatus:
         """How things are here."""
         host = self.settings.network.host if self.settings.network else self.settings.host
         url = f"http://{host}:{self.settings.port}"
         return GatewayStatus(url, len(self._sockets), tuple(sorted(self.parties)))
+
+    async def _keep_reporting(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_INTERVAL_S)
+            report = GatewayReport(len(self._sockets), self.counts)
+            await self._managers.report(messages.encode(report))
 
     async def drain(self, within_s: float) -> None:
         """Let nobody in any more, and send the clients elsewhere, evenly over so many seconds.
@@ -116,6 +135,7 @@ class Gateway:
             socket.open()  # a client that waits for its room sees a code only once it is in
             socket.close(GOING_AWAY, "the server is stopping")
         await self._alarm_clock.stop()
+        self._reporter.cancel()
         await self._http_server.shutdown(timeout=1.0)
         await self._router.close()
 
@@ -123,6 +143,13 @@ class Gateway:
 
     def on_upgrade(self, transport: asyncio.Transport, upgrade: Upgrade) -> ClientSocket:
         """A client wants a WebSocket to a room."""
+        try:
+            return self._let_in(transport, upgrade)
+        except BadHandshake:
+            self.counts.refused += 1
+            raise
+
+    def _let_in(self, transport: asyncio.Transport, upgrade: Upgrade) -> ClientSocket:
         raw_path, _, query = upgrade.path.partition("?")
         try:
             address = self.known_room(raw_path)
@@ -145,14 +172,20 @@ class Gateway:
             f"ws://{upgrade.host}{upgrade.path}",
             upgrade.headers,
         )
+        self.counts.connects += 1
         self._router.send_connect(route, record)
         return socket
 
     def on_message(self, socket: ClientSocket, kind: int, payload: bytes) -> None:
         """A client has sent a whole message."""
         route = self._sockets[socket.number][1]
+        counts = self.counts
+        counts.messages_in += 1
+        counts.bytes_in += len(payload)
         automatic = route.auto_response
         if automatic is not None and payload == automatic[0] and kind == Kind.TEXT:
+            counts.messages_out += 1
+            counts.bytes_out += len(automatic[1])
             socket.write_frame(automatic[1])
         else:
             self._router.send(route, kind, socket.number, payload, socket)
@@ -188,8 +221,10 @@ class Gateway:
             RoomUnavailable: If the room has too much to do or cannot be woken.
             TimeoutError: If it does not answer in `request_timeout_s`.
         """
+        self.counts.requests += 1
         route = self._router.route(address.key)
         if route.refusing:
+            self.counts.refused += 1
             raise RoomUnavailable(503, "the room has too much to do; try again later")
         number = next(self._numbers)
         answer: asyncio.Future[tuple[ResponseHead, bytes]]
@@ -202,6 +237,16 @@ class Gateway:
         finally:
             del self._requests[number]
 
+    def wake(self, key: RoomKey, *, only_held: bool) -> None:
+        """Have a room woken where it is placed, and its clients here be known to it.
+
+        `only_held`: only if there are clients of it, or events, at this gateway.
+        """
+        route = self._router.known(key) if only_held else self._router.route(key)
+        if route is not None and not route.alarm_pending:
+            # "Look whether an alarm is due": the one event of a gateway that asks nothing else.
+            self._router.send(route, Kind.ALARM, 0, b"")
+
     # Rooms
 
     def on_room_frame(self, route: Route, kind: int, number: int, payload: bytes) -> None:
@@ -209,6 +254,8 @@ class Gateway:
         if kind == Kind.SEND_TEXT or kind == Kind.SEND_BINARY:
             held = self._sockets.get(number)
             if held is not None:
+                self.counts.messages_out += 1
+                self.counts.bytes_out += len(payload)
                 opcode = OPCODE_TEXT if kind == Kind.SEND_TEXT else OPCODE_BINARY
                 held[0].write_frame(build_frame(opcode, payload))
         elif kind == Kind.BROADCAST_TEXT or kind == Kind.BROADCAST_BINARY:
@@ -228,6 +275,9 @@ class Gateway:
     def _broadcast(self, route: Route, kind: int, payload: bytes) -> None:
         without, data = unpack_broadcast(payload)
         frame = build_frame(OPCODE_TEXT if kind == Kind.BROADCAST_TEXT else OPCODE_BINARY, data)
+        count = len(route.sockets) - sum(number in route.sockets for number in without)
+        self.counts.messages_out += count
+        self.counts.bytes_out += count * len(data)
         if without:
             for number, socket in list(route.sockets.items()):
                 if number not in without:
@@ -263,6 +313,7 @@ class Gateway:
         self, route: Route, event: PendingEvent, why: str, *, try_again: bool
     ) -> None:
         """An event will not be handled: tell whoever sent it."""
+        self.counts.refused += 1
         if event.kind == Kind.REQUEST:
             answer = self._requests.get(event.number)
             if answer is not None and not answer.done():

@@ -15,19 +15,26 @@ import time
 from collections.abc import Coroutine, Sequence
 
 from ..actors import messages
+from ..actors.counts import GatewayReport
 from ..actors.frames import Kind, pack
 from ..actors.link import Link, listen, listen_to_nodes
 from ..actors.messages import Hello, Placed, Report, RoomKey, Wake
 from ..actors.network import Address
+from ..actors.watch import SeenBatch
 from . import memory, sockets_folder
 from .burial import Undertaker
 from .crew import TRIAL_TIMEOUT_S, ActorStarter, Crew
 from .deployment import Deployment
+from .metrics import NodeMetrics
 from .mover import RoomMover, tell
+from .node_counts import NodeCounts
 from .placement import NodeLoad, elsewhere
 from .pool import ActorRecord, ActorState, Pool
+from .redirects import Redirects
+from .room_orders import RoomOrders
 from .settings import ManagerSettings
 from .status import ManagerStatus
+from .tail import Tail
 from .waiting import WaitingWake, WaitingWakes
 
 log = logging.getLogger(__name__)
@@ -54,6 +61,11 @@ class HibernationManager:
         )
         self._crew = Crew(settings, starter, self.pool, self._spawn, self._gone)
         self._undertaker = Undertaker(settings.redis_url)
+        self.orders = RoomOrders(self.pool, self.mover, self._end_at_once)
+        self.counts = NodeCounts()
+        self.tail = Tail(self.pool)
+        self.metrics = NodeMetrics(self.pool, self.counts)
+        self._redirects = Redirects()
         self._waiting = WaitingWakes()
         self._peers: Sequence[NodeLoad] = ()
         self._peers_heard_s = 0.0
@@ -146,6 +158,10 @@ class HibernationManager:
         for wake in self._waiting.take_all():
             self._wake(wake, only_here=False)
 
+    def redirect(self, key: RoomKey, manager_address: str, for_s: float) -> None:
+        """Have a room wake on the node of that manager, which may be this one, for so long."""
+        self._redirects.add(key, manager_address, time.monotonic() + for_s)
+
     def hear(self, peers: Sequence[NodeLoad]) -> ManagerStatus:
         """Learn what the other nodes say of themselves, and say the same of this one."""
         self._peers, self._peers_heard_s = peers, time.monotonic()
@@ -184,6 +200,7 @@ class HibernationManager:
             record = self.pool.add(hello.id, hello.version)
         self.pool.started(record, link, hello.address, time.monotonic())
         self._crew.introduced(record)
+        self.tail.actor_started(record)
         self._undertaker.watch(hello.id, hello.pid, hello.address)
         self._serve_waiting()
 
@@ -198,13 +215,20 @@ class HibernationManager:
             record = self._record_of(link)
             if record is not None:
                 self._on_report(record, messages.decode(payload, Report))
+        elif kind == Kind.SEEN:
+            self.tail.on_seen(messages.decode(payload, SeenBatch))
+        elif kind == Kind.COUNTS and link.peer is not None:
+            self.counts.gateway_reports(link.peer.id, messages.decode(payload, GatewayReport))
 
     def _on_report(self, record: ActorRecord, report: Report) -> None:
         record.owner = report.owner
+        if report.counts is not None:
+            self.counts.room_actors.take(record.id, report.counts)
         now_s = time.monotonic()
         self.pool.report(record, report.rooms, report.memory_bytes, now_s, report.failed)
         if record.version == self.pool.version:
             self._count(report)
+        self.orders.look()
         self._serve_waiting()
 
     def _count(self, report: Report) -> None:
@@ -220,10 +244,14 @@ class HibernationManager:
         record = self._record_of(link)
         if record is None:
             self._waiting.forget(link)
+            if link.peer is not None:
+                self.counts.gateway_gone(link.peer.id)
             return
+        self.counts.room_actors.forget(record.id)
         record.link = None
         keys = self.pool.remove(record)
         self._gone()
+        self.orders.look()
         if record.state is not ActorState.ENDING:
             log.warning("room actor %s is gone, it had %d rooms", record.id, len(keys))
         if record.state is not ActorState.ENDING or not self._crew.started_here(record):
@@ -243,16 +271,28 @@ class HibernationManager:
         if self._waiting.full:
             self._answer(wake, Placed(error="too many rooms wait for a process"))
             return
-        if not only_here and self.pool.find(wake.key) is None:
-            fresh = time.monotonic() - self._peers_heard_s < PEERS_STALE_S
-            other = elsewhere(self._load(), self._peers) if self._peers and fresh else None
-            if other is not None:
-                self._answer(wake, Placed(elsewhere=other.manager_address))
-                return
+        other = "" if only_here else self._elsewhere(wake.key)
+        if other:
+            self._answer(wake, Placed(elsewhere=other))
+            return
         if self._undertaker.is_burying(wake.key):
             self._spawn(self._place_after_burial(wake))
         elif not self._place(wake):
             self._wait(wake)
+
+    def _elsewhere(self, key: RoomKey) -> str:
+        """The manager of the other node on which a room should wake; empty if it is this one."""
+        now_s = time.monotonic()
+        peers_are_known = now_s - self._peers_heard_s < PEERS_STALE_S
+        redirected = self._redirects.find(key, now_s)
+        if redirected == self.address:
+            return ""
+        if peers_are_known and any(peer.manager_address == redirected for peer in self._peers):
+            return redirected
+        if self.pool.find(key) is not None or not peers_are_known:
+            return ""
+        other = elsewhere(self._load(), self._peers)
+        return other.manager_address if other is not None else ""
 
     async def _place_after_burial(self, wake: WaitingWake) -> None:
         await self._undertaker.buried(wake.key)
@@ -308,6 +348,8 @@ class HibernationManager:
 
     def _look_around(self) -> None:
         now_s = time.monotonic()
+        self.metrics.rooms_waiting = len(self._waiting)
+        self.tail.look()
         for wake in self._waiting.expired(now_s):
             why = self._crew.start_error or "no room actor became free in time"
             self._answer(wake, Placed(error=why))
@@ -317,8 +359,7 @@ class HibernationManager:
             self._spawn(self._end_if_stopped(record))
         for record in self.pool.stuck(now_s, TRIAL_TIMEOUT_S):
             log.error("room actor %s is stuck and is ended", record.id)
-            self._undertaker.kill(record.id)
-            self._crew.kill(record)
+            self._end_at_once(record)
         for record in self.pool.surplus():
             self._end(record, b"surplus")
         self._fill()
@@ -328,6 +369,10 @@ class HibernationManager:
         if record.owner and await self._undertaker.is_lease_gone(record.owner):
             log.warning("room actor %s has lost its lease and is ended", record.id)
             self._undertaker.kill(record.id)
+
+    def _end_at_once(self, record: ActorRecord) -> None:
+        self._undertaker.kill(record.id)
+        self._crew.kill(record)
 
     def _end(self, record: ActorRecord, reason: bytes) -> None:
         tell(record, Kind.EXIT, reason)

@@ -6,6 +6,7 @@ The manager of the gateway's own node is asked first; it may send the gateway to
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 
@@ -46,6 +47,10 @@ class Managers:
         if placed.error or not placed.address:
             raise CannotPlace(placed.error or "the manager that was asked last has no place")
         return placed.address
+
+    async def report(self, counts: bytes) -> None:
+        """Tell the manager of this node what was counted: a `GatewayReport`."""
+        await self._client(self._address).tell(Kind.COUNTS, counts)
 
     def close(self) -> None:
         """Close the lines."""
@@ -89,6 +94,11 @@ class ManagerClient:
             raise CannotPlace("the hibernation manager does not answer") from error
         finally:
             del self._questions[number]
+
+    async def tell(self, kind: Kind, payload: bytes) -> None:
+        """Say something that needs no answer; lost if the manager is not there."""
+        with contextlib.suppress(OSError, TimeoutError):
+            (await self._connected()).write(pack(kind, payload=payload))
 
     def close(self) -> None:
         """Close the line."""

@@ -47,6 +47,8 @@ class LocalNode:
         public_folder: Path | None,
         live_rooms_max: int | None,
         standbys: int,
+        admin_host: str,
+        admin_port: int | None,
         progress: Progress,
         say: Callable[[str], None],
     ) -> None:
@@ -57,6 +59,8 @@ class LocalNode:
         self._public_folder = public_folder
         self._live_rooms_max = live_rooms_max
         self._standbys = standbys
+        self._admin_host = admin_host
+        self._admin_port = admin_port
         self._progress = progress
         self._say = say
         self._stack = ExitStack()
@@ -69,7 +73,9 @@ class LocalNode:
             CannotStart: If the port is taken, the rooms' server cannot be used or the classes
                 cannot be loaded in a room actor.
         """
-        check_port(self._host, self._port)
+        check_port(self._host, self._port, "--port")
+        if self._admin_port is not None:
+            check_port(self._admin_host, self._admin_port, "--admin-port")
         try:
             redis_url = self._start_server()
             self._start_ray()
@@ -135,6 +141,8 @@ class LocalNode:
             live_rooms_max=self._live_rooms_max,
             folder=folder,
             public_folder=str(self._public_folder) if self._public_folder else None,
+            admin_host=self._admin_host,
+            admin_port=self._admin_port,
         )
         with self._progress("starting the controller, the gateway and room actors"):
             self._controller = start_controller(settings)
@@ -147,8 +155,8 @@ class LocalNode:
             ray.get(self._controller.stop.remote(), timeout=STOP_TIMEOUT_S)
 
 
-def check_port(host: str, port: int) -> None:
-    """Find out early whether the gateway will be able to listen.
+def check_port(host: str, port: int, option: str) -> None:
+    """Find out early whether the gateway, or the admin port, will be able to listen.
 
     Raises:
         CannotStart: If somebody else listens there, or the host is not this machine's.
@@ -159,5 +167,5 @@ def check_port(host: str, port: int) -> None:
     except OSError as error:
         raise CannotStart(
             f"port {port} on {host} cannot be used ({error.strerror or error}); "
-            "stop what uses it, or choose another with --port"
+            f"stop what uses it, or choose another with {option}"
         ) from error

@@ -114,6 +114,16 @@ class NodeKeeper:
         """Have a version used; a node that does not answer learns of it when it does again."""
         await self._ask("manager", lambda actor: actor.use.remote(deployed, within_s))
 
+    async def call(self, process: str, method: str, *arguments: Any, timeout_s: float) -> Any:
+        """What the "manager" or "gateway" of the node answers to a call.
+
+        Raises:
+            RayError: If it is not there, or raised; then that is its `cause`.
+            TimeoutError: If it does not answer in time.
+        """
+        answer = getattr(self._actor(process), method).remote(*arguments)
+        return await asyncio.wait_for(_awaited(answer), timeout_s)
+
     async def drain(self, within_s: float) -> None:
         """Have the rooms move to other nodes first, then the clients, within the time."""
         self.draining = True
@@ -163,7 +173,7 @@ class NodeKeeper:
         return None
 
     def _name(self, name: str) -> str:
-        return f"parlour-{name}-{self.settings.node_id}"
+        return actor_name(name, self.settings.node_id)
 
     def _actor(self, name: str) -> Any:
         shell, settings = {
@@ -181,6 +191,11 @@ class NodeKeeper:
             )
             .remote(settings)
         )
+
+
+def actor_name(process: str, node_id: str) -> str:
+    """The name of the "manager" or "gateway" of a node among Ray's actors."""
+    return f"parlour-{process}-{node_id}"
 
 
 async def _awaited(answer: Awaitable[T]) -> T:

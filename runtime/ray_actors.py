@@ -18,16 +18,25 @@ import ray
 from ray.exceptions import RayActorError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from ..actors.messages import RoomKey
 from ..actors.network import Network, tls_of_ray
 from ..actors.ray_actor import LOG_FORMAT, RayRoomActor
 from ..actors.room_actor import RoomActorSettings
+from ..actors.watch import SeenBatch
 from . import deployment, sockets_folder
+from .admin import AdminServer
 from .deployment import Deployment
+from .followers import Wanted
 from .gateway import Gateway
 from .manager import HibernationManager
 from .placement import NodeLoad
+from .ray_metrics import RayMetrics
 from .settings import GatewaySettings, ManagerSettings
 from .status import GatewayStatus, ManagerStatus
+
+log = logging.getLogger(__name__)
+
+TELL_RAY_S = 1.0
 
 
 def actor_class(shell: type, *, max_restarts: int = 0) -> Any:
@@ -105,14 +114,37 @@ class RayManager:
         logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
         settings = replace(settings, network=on_this_node(settings.network))
         self._manager = HibernationManager(settings, RayStarter(settings.node_id))
-        self._started = asyncio.get_running_loop().create_task(
-            self._manager.start(deployment.load())
-        )
+        self._admin = _admin_server(settings, self._manager)
+        self._admin_problem = ""
+        self._started = asyncio.get_running_loop().create_task(self._start())
+
+    async def _start(self) -> None:
+        await self._manager.start(deployment.load())
+        self._telling = asyncio.get_running_loop().create_task(self._tell_ray())
+        if self._admin is not None:
+            try:
+                await self._admin.start()
+            except OSError as error:
+                # Rooms matter more than what is known of them; `parlour status` says it.
+                self._admin_problem = f"port {self._admin.port} cannot be used: {error.strerror}"
+                log.error("no metrics here: admin %s", self._admin_problem)
+
+    async def _tell_ray(self) -> None:
+        metrics = RayMetrics()
+        try:
+            while True:
+                await asyncio.sleep(TELL_RAY_S)
+                metrics.tell(self._manager.metrics.collect())
+        except Exception:
+            log.exception("Ray is not told the metrics any more; the admin port has them")
 
     async def look(self, peers: list[NodeLoad]) -> ManagerStatus:
         """Learn of the other nodes; returns how things are here, if it works."""
         await self._started
-        return self._manager.hear(peers)
+        admin = self._admin_problem
+        if self._admin is not None and not admin:
+            admin = f"http://{self._admin.host}:{self._admin.port}"
+        return replace(self._manager.hear(peers), admin=admin)
 
     async def try_out(self, new: Deployment) -> None:
         """See `HibernationManager.try_out`."""
@@ -129,10 +161,49 @@ class RayManager:
         await self._started
         self._manager.drain(within_s)
 
+    async def room_state(self, key: RoomKey) -> str:
+        """See `RoomOrders.state`."""
+        await self._started
+        return self._manager.orders.state(key)
+
+    async def order(self, what: str, key: RoomKey) -> None:
+        """One of the orders of `RoomOrders`, by its name: hibernate, leave, reset."""
+        await self._started
+        orders = self._manager.orders
+        carry_out = {"hibernate": orders.hibernate, "leave": orders.leave, "reset": orders.reset}
+        await carry_out[what](key)
+
+    async def follow(self, follower_id: str, wanted: Wanted) -> None:
+        """See `Tail.follow`."""
+        await self._started
+        self._manager.tail.follow(follower_id, wanted)
+
+    async def unfollow(self, follower_id: str) -> None:
+        """See `Tail.unfollow`."""
+        self._manager.tail.unfollow(follower_id)
+
+    async def take_seen(self, follower_id: str) -> SeenBatch:
+        """See `Tail.take`."""
+        return await self._manager.tail.take(follower_id)
+
+    async def redirect(self, key: RoomKey, manager_address: str, for_s: float) -> None:
+        """See `HibernationManager.redirect`."""
+        await self._started
+        self._manager.redirect(key, manager_address, for_s)
+
     async def stop(self) -> None:
         """Let every room leave in good order and end every room actor."""
+        if self._admin is not None:
+            await self._admin.stop()
         await self._manager.stop()
         sockets_folder.remove(self._manager.settings.folder)
+
+
+def _admin_server(settings: ManagerSettings, manager: HibernationManager) -> AdminServer | None:
+    if settings.admin_port is None:
+        return None
+    token, text = deployment.admin_token(), manager.metrics.text
+    return AdminServer(settings.admin_host, settings.admin_port, token, text)
 
 
 class RayGateway:
@@ -152,6 +223,11 @@ class RayGateway:
         self._gateway.parties = frozenset(parties)
         self._gateway.patient = patient
         return self._gateway.status()
+
+    async def wake(self, key: RoomKey, only_held: bool) -> None:
+        """See `Gateway.wake`."""
+        await self._started
+        self._gateway.wake(key, only_held=only_held)
 
     async def drain(self, within_s: float) -> None:
         """See `Gateway.drain`."""

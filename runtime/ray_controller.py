@@ -8,6 +8,7 @@ from typing import Any
 
 import ray
 
+from ..actors.messages import RoomKey
 from .code import Code
 from .controller import Controller
 from .ray_actors import actor_class
@@ -45,6 +46,14 @@ class RayController:
     async def drain(self, node: str, within_s: float) -> str:
         """See `Controller.drain`."""
         return await self._controller.drain(node, within_s)
+
+    async def order_room(self, what: str, key: RoomKey) -> None:
+        """See `LiveRooms.order`."""
+        await self._controller.live_rooms.order(what, key)
+
+    async def move_room(self, key: RoomKey, to: str | None) -> str:
+        """See `Controller.move_room`."""
+        return await self._controller.move_room(key, to)
 
     async def stop(self) -> None:
         """See `Controller.stop`."""

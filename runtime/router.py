@@ -81,6 +81,10 @@ class Router:
             route = self._routes[key] = Route(key)
         return route
 
+    def known(self, key: RoomKey) -> Route | None:
+        """The route of a room of which something is here: a client, or events."""
+        return self._routes.get(key)
+
     # Events to rooms
 
     def send(

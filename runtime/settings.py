@@ -41,7 +41,8 @@ class ManagerSettings:
 
     `standbys` is the number of started room actors that wait for a room, `live_rooms_max` the
     most rooms that are live on the node, `free_memory_bytes_min` what must stay free of memory
-    before idle rooms have to give theirs up; without these two the node's memory decides.
+    before idle rooms have to give theirs up; without these two the node's memory decides. Metrics
+    are served at `admin_host` and `admin_port`; without a port they are not.
     """
 
     folder: str  # of the sockets, which only the owner may enter
@@ -51,6 +52,8 @@ class ManagerSettings:
     standbys: int = 2
     live_rooms_max: int | None = None
     free_memory_bytes_min: int | None = None
+    admin_host: str = "127.0.0.1"
+    admin_port: int | None = None
 
     @property
     def address(self) -> str:
@@ -71,6 +74,7 @@ class ClusterSettings:
         link_ports: The first and the last port for links between nodes; None for any.
         folder: Of the sockets, where there is one node; otherwise each node has its own in /tmp.
         public_folder: Static files, on the gateways' nodes.
+        admin_host, admin_port: Where each node serves its metrics; no port: nowhere.
     """
 
     redis_url: str = field(repr=False)
@@ -83,6 +87,8 @@ class ClusterSettings:
     link_ports: tuple[int, int] | None = None
     folder: str | None = None
     public_folder: str | None = None
+    admin_host: str = "127.0.0.1"
+    admin_port: int | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,8 @@ def node_settings(cluster: ClusterSettings, node_id: str, host: str) -> NodeSett
         network=network,
         standbys=cluster.standbys,
         live_rooms_max=cluster.live_rooms_max,
+        admin_host=cluster.admin_host,
+        admin_port=cluster.admin_port,
     )
     gateway = GatewaySettings(
         host=cluster.host,

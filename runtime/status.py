@@ -16,6 +16,7 @@ class ManagerStatus:
         outdated_rooms: Live rooms of other versions.
         started_rooms, failed_rooms: With this version, since it is used: rooms that have started,
             and rooms that have not and whose `on_start` raised. Counted up to a limit.
+        admin: Where its metrics are; why they are not, if they should be; or nothing.
     """
 
     load: NodeLoad
@@ -28,6 +29,7 @@ class ManagerStatus:
     started_rooms: int
     failed_rooms: int
     draining: bool = False
+    admin: str = ""
 
 
 @dataclass(frozen=True)

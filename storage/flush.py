@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 from weakref import WeakSet
@@ -42,6 +43,7 @@ class Flusher:
         gate: Number of the newest flush, sealed or being filled, with a write to be confirmed.
         alarms: The alarms by name as they stand after all writes.
         on_alarms: Called when they have changed; none at first.
+        on_flushed: Called with the seconds that a commit took; none at first.
         before_seal: Called, if still referenced, when the next flush is sealed.
     """
 
@@ -60,6 +62,7 @@ class Flusher:
         self.sealed = self.durable = self.gate = claim.flush_number
         self.alarms = dict(claim.alarms)
         self.on_alarms: Callable[[], None] | None = None
+        self.on_flushed: Callable[[float], None] | None = None
         self.before_seal: WeakSet[BeforeSeal] = WeakSet()
         self.reader = Reader(backend, claim.space, cache, index, limits, self.check_alive)
         self._backend = backend
@@ -166,7 +169,11 @@ class Flusher:
                 # A later write must not show in an earlier read: reading.py, rule 2.
                 if self.reader.running:
                     await asyncio.wait(set(self.reader.running))
-                self._landed(await self._backend.commit(batch))
+                began_s = time.monotonic()
+                committed = await self._backend.commit(batch)
+                if self.on_flushed is not None:
+                    self.on_flushed(time.monotonic() - began_s)
+                self._landed(committed)
         except StorageError as error:
             self._fail(error)
         except Exception as error:

@@ -74,6 +74,7 @@ class RedisConnection:
     """A connection in the running event loop; opened by `connect` or by the first command."""
 
     keeps_order: ClassVar[bool] = True
+    reconnects: ClassVar[int] = 0  # of all connections of this process: a number for operators
 
     def __init__(
         self, url: str | RedisUrl, *, limits: ConnectionLimits | None = None, name: str = "parlour"
@@ -254,6 +255,7 @@ class RedisConnection:
                 _log.warning("lost %s: %s; %d commands wait", self.url, problem, len(self._queue))
 
         if self._server_side is not None:
+            RedisConnection.reconnects += 1
             where = f", at {show(address)}" if address is not None else ""
             _log.info("connected to %s again%s", self.url, where)
         self._server_side = side

@@ -42,13 +42,15 @@ class Storage(Operations):
         on_durable: Callable[[], None] | None = None,
         on_failed: Callable[[StorageError], None] | None = None,
         on_alarms: Callable[[], None] | None = None,
+        on_flushed: Callable[[float], None] | None = None,
     ) -> None:
         """Take over a claimed space.
 
         `progress` is called when a flush is sealed, and what it returns is recorded with it
         (gateway id -> event number; a negative number forgets the gateway). `on_durable` is
         called whenever `durable` grew, `on_failed` once, when a flush has failed for good,
-        `on_alarms` when an alarm was set or deleted, for a transaction at its end.
+        `on_alarms` when an alarm was set or deleted, for a transaction at its end, `on_flushed`
+        after each flush with the seconds that the server took.
         """
         super().__init__(
             Space(
@@ -61,6 +63,7 @@ class Storage(Operations):
             )
         )
         self._space.flusher.on_alarms = on_alarms
+        self._space.flusher.on_flushed = on_flushed
         self._transactions_open = 0
         self._one_transaction = asyncio.Lock()
 

@@ -1,4 +1,4 @@
-"""docs/operating.md: each command in it is run, in order, as it stands there."""
+"""docs/operating.md: each command of its first part is run, in order, as it stands there."""
 
 from __future__ import annotations
 
@@ -11,15 +11,24 @@ from pathlib import Path
 
 import pytest
 from parlour.actors.messages import RoomKey
+from parlour.runtime.metrics import NodeMetrics
+from parlour.runtime.node_counts import NodeCounts
+from parlour.runtime.pool import Pool
 from parlour.storage import EmbeddedServer, RedisBackend, Storage
 from parlour.storage.redis_cluster import connect
 
 PAGE = Path(__file__).parent.parent / "docs" / "operating.md"
-COMMANDS = [
-    line
-    for block in re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    for line in block.splitlines()
-]
+ON_SERVER, _, ON_CLUSTER = PAGE.read_text().partition("\n## On a running cluster\n")
+
+
+def commands(text: str) -> list[str]:
+    """The commands of a part of the page."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+COMMANDS = commands(ON_SERVER)
+CLUSTER_COMMANDS = commands(ON_CLUSTER)  # run by tests/cluster/test_operating_docs.py
 
 
 async def store_lobby(url: str) -> None:
@@ -69,9 +78,20 @@ def run_all(folder: Path, environment: dict[str, str]) -> None:
 def test_every_command_and_option_is_on_the_page() -> None:
     """What an operator can do is told there."""
     text = PAGE.read_text()
-    for command in ("rooms", "room show", "room delete"):
+    for command in ("rooms", "room show", "room delete", "status", "token", "tail"):
         assert f"parlour {command}" in text
     for command in ("get", "put", "delete", "list", "export", "import"):
         assert f"parlour storage {command}" in text
+    for command in ("hibernate", "move", "reset"):
+        assert f"parlour room {command}" in text
     for option in ("--redis", "--data", "--party", "--live", "--hibernated", "--limit", "--after"):
         assert option in text
+    for option in ("--to", "--contents", "--kind", "--node", "--admin-port", "--admin-host"):
+        assert option in text
+
+
+def test_every_metric_is_on_the_page() -> None:
+    """By its name, as it is served."""
+    metrics = NodeMetrics(Pool(0, 0), NodeCounts()).collect()
+    names = {metric.name.removesuffix("_waking") for metric in metrics}
+    assert [name for name in sorted(names) if name not in ON_CLUSTER] == []

@@ -23,6 +23,7 @@ from parlour.actors.messages import (
 )
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
+from parlour.actors.watch import Watch
 from parlour.storage import Claim, MemoryBackend, StorageError, decode
 from parlour.storage.backend import Batch, Committed
 
@@ -179,6 +180,7 @@ class Stage:
         self.backend = SlowBackend()
         self.now_s = 100.0
         self.wall_s = 1_900_000_000.0
+        self.watch = Watch()
         self.room: LiveRoom
         self.absent: list[LiveRoom] = []
         self._folder = folder
@@ -195,6 +197,7 @@ class Stage:
             lambda: self.now_s,
             self.absent.append,
             lambda: self.wall_s,
+            self.watch,
         )
         self.room = LiveRoom(KEY, room_class, options_of(room_class), around)
         self._rooms.append(self.room)

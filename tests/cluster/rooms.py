@@ -24,3 +24,7 @@ class Talk(Room):
 
     def on_request(self, request: Request) -> dict[str, int | str]:
         return {"said": self.said, "where": socket.gethostname()}
+
+
+class Chat(Talk):
+    """The same under the name that the documentation uses."""

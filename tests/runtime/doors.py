@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from parlour.actors.counts import GatewayCounts
 from parlour.actors.frames import Kind
 from parlour.runtime.client_socket import ClientSocket
 from parlour.runtime.front import Front
@@ -29,6 +30,7 @@ class Door:
 
     def __init__(self, message_bytes_max: int = 1 << 20, handler: Handler | None = None) -> None:
         self.message_bytes_max = message_bytes_max
+        self.counts = GatewayCounts()
         self.opens = True
         self.sockets: list[ClientSocket] = []
         self.transports: list[asyncio.Transport] = []

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from parlour.actors import messages
+from parlour.actors.counts import GatewayReport
 from parlour.actors.frames import Kind, pack
 from parlour.actors.link import Link, OnFrame, OnLost, listen, listen_to_nodes
 from parlour.actors.messages import Attach, Hello, Placed, Refused, RoomKey, Wake
@@ -41,6 +42,7 @@ class Manager:
         self._network = network
         self._asked_again = asyncio.Event()
         self._servers: list[asyncio.AbstractServer] = []
+        self._reports: asyncio.Queue[GatewayReport] = asyncio.Queue()
 
     async def start(self) -> None:
         calls = (self._on_frame, self._on_lost)
@@ -54,6 +56,14 @@ class Manager:
             while len(self.asked) < times:
                 self._asked_again.clear()
                 await self._asked_again.wait()
+
+    async def report_of(self, condition: Callable[[GatewayReport], bool]) -> GatewayReport:
+        """The first report of a gateway, from now on, that says what is waited for."""
+        async with asyncio.timeout(TIMEOUT_S):
+            while True:
+                report = await self._reports.get()
+                if condition(report):
+                    return report
 
     def close(self) -> None:
         for server in self._servers:
@@ -70,6 +80,9 @@ class Manager:
     def _on_frame(
         self, link: Link, kind: int, channel: int, number: int, sequence: int, payload: bytes
     ) -> None:
+        if kind == Kind.COUNTS:
+            self._reports.put_nowait(messages.decode(payload, GatewayReport))
+            return
         assert kind == Kind.WAKE
         wake = messages.decode(payload, Wake)
         self.asked.append(wake.key)

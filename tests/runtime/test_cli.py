@@ -44,7 +44,7 @@ def test_help_tells_the_commands() -> None:
     """And each command its options."""
     result = parlour("--help")
     assert result.exit_code == 0
-    for command in ("dev", "rooms", "room", "storage"):
+    for command in ("dev", "rooms", "room", "storage", "start", "token", "tail"):
         assert f"\n  {command} " in result.output
     result = parlour("dev", "--help")
     assert result.exit_code == 0
@@ -52,7 +52,9 @@ def test_help_tells_the_commands() -> None:
         assert option in result.output
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["rooms", "--help"], ["storage", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["rooms", "--help"], ["room", "move", "--help"], ["tail", "--help"]]
+)
 def test_help_is_there_at_once(arguments: list[str]) -> None:
     """It imports neither Ray nor anything else that runs rooms."""
     code = (

@@ -199,6 +199,7 @@ async def test_a_client_that_does_not_read_is_closed(
             await asyncio.sleep(0)
         assert door.ends == [(1006, "", False)]
         assert most <= (1 << 18) + 2 * len(message)
+        assert door.counts.slow_clients == 1
 
 
 async def test_a_client_that_only_pings_and_does_not_read_is_closed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -74,6 +75,23 @@ class RunningParlour:
                     self._changed.notify_all()
         with self._changed:
             self._changed.notify_all()
+
+    @property
+    def ray_address(self) -> str:
+        """Of the Ray that it has started, for commands that would find any on this machine."""
+        lines = processes_of_session(self.session)
+        found = {
+            match.group(1)
+            for line in lines
+            if "raylet" in line and (match := re.search(r"--gcs-address=(\S+)", line))
+        }
+        assert len(found) == 1, found
+        return found.pop()
+
+    @property
+    def ray_environment(self) -> dict[str, str]:
+        """For a command that is given that address: a Ray started locally wants its token."""
+        return {**os.environ, "RAY_AUTH_MODE": "token"}
 
     @property
     def session(self) -> int:

@@ -11,7 +11,7 @@ import pytest
 import redis
 from parlour.storage.embedded import EmbeddedServer
 
-from tests.support.running import RunningParlour, processes_of_session
+from tests.support.running import RunningParlour, free_port, processes_of_session
 
 ROOMS = Path(__file__).with_name("rooms.py")
 OUTPUT_LINES_SHOWN = 60
@@ -26,8 +26,14 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
 
 
 @pytest.fixture(scope="session")
+def admin_port() -> int:
+    """Where the running Parlour serves its metrics."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
 def parlour(
-    tmp_path_factory: pytest.TempPathFactory, valkey: EmbeddedServer
+    tmp_path_factory: pytest.TempPathFactory, valkey: EmbeddedServer, admin_port: int
 ) -> Iterator[RunningParlour]:
     """A running Parlour with the test rooms and the chat, over the session's Valkey."""
     folder = tmp_path_factory.mktemp("app")
@@ -35,7 +41,14 @@ def parlour(
     shutil.copy(CHAT / "chat.py", folder / "chat.py")
     shutil.copytree(CHAT / "public", folder / "public")
     (folder / "app.py").write_text("from chat import Chat\nfrom rooms import *\n")
-    running = RunningParlour(folder / "app.py", folder / "data", "--redis", valkey.url)
+    running = RunningParlour(
+        folder / "app.py",
+        folder / "data",
+        "--redis",
+        valkey.url,
+        "--admin-port",
+        str(admin_port),
+    )
     running.start()
     yield running
     assert running.stop() == 0
