@@ -74,6 +74,11 @@ class Attachments:
         """Connections of all gateways."""
         return sum(len(a.connections) for a in self._attachments.values())
 
+    @property
+    def gateway_count(self) -> int:
+        """Gateways that hold connections."""
+        return len({a.gateway_id for a in self._attachments.values() if a.connections})
+
     def open_connections(self) -> list[Connection]:
         """Those that are not closing, oldest first per gateway."""
         return [

@@ -69,7 +69,11 @@ class Kind(enum.IntEnum):
     EXIT = 44  # manager to room actor: leave every room in good order, then end the process
 
 
-GONE_LOST = b"lost"  # payload of GONE: no event is to blame; b"broken": one may be; b"": in order
+# Payload of GONE: no event is to blame; b"broken": one may be; b"": in order.
+GONE_LOST = b"lost"
+# In order too, but gateways that hold connections come back at once: there are several, and one
+# alone would wake the room without the others' clients.
+GONE_RETURN = b"return"
 
 
 class FrameError(Exception):

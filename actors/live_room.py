@@ -20,7 +20,7 @@ from .alarms import RoomAlarms
 from .attachments import Attachments
 from .connection import Connection
 from .counts import PartyCounts
-from .frames import Kind
+from .frames import GONE_RETURN, Kind
 from .gates import OutputGate
 from .handling import Handling
 from .hooks import EXITS, call_hook, tell_handled
@@ -140,8 +140,12 @@ class LiveRoom:
                 self._mailbox.put(Event(Kind.CLOSED, attachment, number, 0, lost))
 
     def leave(self, reason: str) -> None:
-        """Leave this process in good order; to hibernate only if the room is still idle."""
-        if reason == "hibernate" and not self.idle:
+        """Leave this process in good order; to hibernate only if the room is still idle.
+
+        A room with clients of several gateways does not hibernate: the one that woke it would be
+        alone with it until the others had something to say, and their clients miss broadcasts.
+        """
+        if reason == "hibernate" and (not self.idle or self.attachments.gateway_count > 1):
             return
         if self._leave_reason is None:
             self._leave_reason = reason
@@ -335,7 +339,7 @@ class LiveRoom:
         self._step(Step.LEFT)
         reason = self._leave_reason or "shutdown"
         self._counts.left[reason] = self._counts.left.get(reason, 0) + 1
-        self.attachments.tell_gone(b"")
+        self.attachments.tell_gone(GONE_RETURN if self.attachments.gateway_count > 1 else b"")
 
     # Small steps
 

@@ -141,6 +141,7 @@ class RoomReport(msgspec.Struct):
     last_event_s: float  # on the monotonic clock of this node
     connections: int
     started_s: float
+    gateways: int = 1  # that hold connections of it
 
 
 class Report(msgspec.Struct):

@@ -342,6 +342,7 @@ class RoomActor:
                 room.last_event_s,
                 room.attachments.connection_count,
                 room.started_s,
+                room.attachments.gateway_count,
             )
             for room in self._rooms.values()
         ]

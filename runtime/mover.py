@@ -116,6 +116,7 @@ class RoomMover:
                 room.last_event_s,
                 record.growth_bytes,
                 len(record.rooms),
+                room.gateways,
             )
             for record, room in self._pool.rooms()
             if room.key.party in self._pool.options

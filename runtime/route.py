@@ -91,6 +91,11 @@ class Route:
         return not (self._connections or self.pending or self.link or self.placing)
 
     @property
+    def has_connections(self) -> bool:
+        """Whether clients of the room are here."""
+        return bool(self._connections)
+
+    @property
     def crowded(self) -> bool:
         """Whether so much waits that sockets should not be read."""
         return self._over(1)

@@ -18,7 +18,7 @@ from typing import Protocol
 import msgspec
 
 from ..actors import messages
-from ..actors.frames import GONE_LOST, Kind, pack
+from ..actors.frames import GONE_LOST, GONE_RETURN, Kind, pack
 from ..actors.link import Link, connect
 from ..actors.messages import Attach, ConnectionRecord, Hello, Refused, RoomKey
 from ..actors.network import Address, Network
@@ -214,13 +214,13 @@ class Router:
 
     def _on_gone(self, route: Route, how: bytes) -> None:
         del self._by_channel[route.channel]
-        if how not in (b"", GONE_LOST):
+        if how not in (b"", GONE_LOST, GONE_RETURN):
             self._room_lost(route)
             return
         route.detach()
         if how == GONE_LOST:
             route.failures += 1
-        self._after_detach(route)
+        self._after_detach(route, come_back=how != b"")
 
     def _on_refused(self, route: Route, refused: Refused) -> None:
         del self._by_channel[route.channel]
@@ -234,7 +234,7 @@ class Router:
             event = route.give_up_first()
             if event is not None:
                 self._listener.on_event_failed(route, event, refused.message, try_again=False)
-        self._after_detach(route)
+        self._after_detach(route, come_back=refused.reason in ("held", "absent", "storage"))
 
     def _on_lost(self, link: Link) -> None:
         for address, task in list(self._links.items()):
@@ -247,7 +247,7 @@ class Router:
                     # A node or a network is to blame, and no event.
                     route.detach()
                     route.failures += 1
-                    self._after_detach(route)
+                    self._after_detach(route, come_back=True)
                 else:
                     self._room_lost(route)
 
@@ -258,13 +258,22 @@ class Router:
             self._listener.on_event_failed(
                 route, guilty, "the room died handling this", try_again=False
             )
-        self._after_detach(route)
+        self._after_detach(route, come_back=True)
 
-    def _after_detach(self, route: Route) -> None:
-        if not route.pending:
+    def _after_detach(self, route: Route, *, come_back: bool = False) -> None:
+        """Look for the room again if it is needed here.
+
+        `come_back`: it did not hibernate. Where there are several gateways, another may be having
+        it woken, and the clients here must not miss what it says.
+        """
+        too_late = route.give_up_s is not None and self._clock() > route.give_up_s
+        wanted = come_back and self._network is not None and route.has_connections
+        if wanted and not route.pending and not too_late:
+            self._start_placing(route)
+        elif not route.pending:
             route.give_up_s = None
             self.forget_if_unused(route)
-        elif route.give_up_s is not None and self._clock() > route.give_up_s:
+        elif too_late:
             self._fail_all(route, CANNOT_WAKE, try_again=True)
         else:
             self._start_placing(route)

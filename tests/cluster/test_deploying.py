@@ -160,3 +160,19 @@ def test_rays_own_job_command_and_a_program_deploy_too(
 
     assert parlour.current_version() == before + 2
     assert "by program" in parlour.run("deployments")
+
+
+async def test_clients_who_are_silent_hear_what_is_said_after_a_deploy(
+    cluster: Cluster, parlour: ParlourOnNodes
+) -> None:
+    """At every gateway: the room left its process, and all of them are with it again."""
+    async with clients() as world:
+        everybody = [await world.connect(host, "talk/silent") for host in cluster.nodes.hosts]
+        before = await everybody[0].ask("where?")
+        await asyncio.to_thread(parlour.deploy, ROOMS, "--within", "0")
+        while await everybody[0].ask("where?") == before:
+            pass
+
+        await everybody[0].say("hello")
+
+        assert [await client.hear() for client in everybody] == ["1: hello"] * 3

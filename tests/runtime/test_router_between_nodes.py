@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from parlour.actors.frames import Kind
-from parlour.actors.messages import Hello, Refused, RoomKey
+from parlour.actors.frames import GONE_RETURN, Kind
+from parlour.actors.messages import ConnectionRecord, Hello, Refused, RoomKey
 from parlour.actors.network import Address
 from parlour.runtime import directory as directory_module
 from parlour.runtime import router as router_module
@@ -308,3 +308,30 @@ async def test_patience_ends_on_probation_too(stage: Stage) -> None:
     stage.now_s = WAKE_PATIENCE_S + 0.1
     await stage.listener.count(failed=1)
     assert stage.listener.failed == [(b"a", "the room cannot be woken now", True)]
+
+
+async def test_a_room_that_left_for_another_process_is_joined_at_once(stage: Stage) -> None:
+    """By a gateway that has clients and nothing to say: another one may have it woken."""
+    channel = await stage.live_there("a")
+    record = ConnectionRecord(7, "ada", "ws://x/", [])
+    stage.router.send_connect(stage.route, record)
+    await stage.remote.event()
+    stage.remote.say(Kind.DONE, channel, 0, 2)
+    stage.remote.say(Kind.GONE, channel, payload=GONE_RETURN)
+
+    again, attach = await stage.remote.attached()
+
+    assert again != channel
+    assert [each.number for each in attach.connections] == [7]
+
+
+async def test_a_room_that_hibernated_is_left_alone(stage: Stage) -> None:
+    """Until somebody has something for it."""
+    channel = await stage.live_there("a")
+    stage.router.send_connect(stage.route, ConnectionRecord(7, "ada", "ws://x/", []))
+    await stage.remote.event()
+    stage.remote.say(Kind.DONE, channel, 0, 2)
+    stage.remote.say(Kind.GONE, channel)
+    await until(lambda: stage.route.link is None)
+
+    assert not stage.route.placing
