@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 
 from ..actors import messages
 from ..actors.frames import Kind, pack
@@ -26,10 +27,16 @@ TOLD_AGAIN_S = 2.0  # a room may have been on its way to its process when it was
 class RoomMover:
     """Sends the rooms of a pool away."""
 
-    def __init__(self, pool: Pool, free_memory_bytes_min: int) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        free_memory_bytes_min: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.draining = False  # every room has to leave the node
         self._pool = pool
         self._free_memory_bytes_min = free_memory_bytes_min
+        self._clock = clock
         self._schedule = Schedule(0, 0.0, None)
         self._told: dict[RoomKey, float] = {}  # to move, and when
 
@@ -53,12 +60,12 @@ class RoomMover:
     def begin(self, within_s: float | None) -> None:
         """Rooms that are outdated now have so long; None: until they hibernate."""
         self._told.clear()
-        self._schedule = Schedule(len(self.outdated()), time.monotonic(), within_s)
+        self._schedule = Schedule(len(self.outdated()), self._clock(), within_s)
         self.move_outdated()
 
     def move_outdated(self) -> None:
         """Tell as many outdated rooms to move as the schedule says, longest idle first."""
-        now_s = time.monotonic()
+        now_s = self._clock()
         outdated = self.outdated()
         left = {key for _, key in outdated}
         self._told = {
@@ -121,7 +128,7 @@ class RoomMover:
             if room.key.party in self._pool.options
         ]
         return NodeSnapshot(
-            now_s=time.monotonic(),
+            now_s=self._clock(),
             rooms=rooms,
             # Also while processes are being started: an idle room gives up its place much faster.
             places_wanted=places_wanted,
