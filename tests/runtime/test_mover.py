@@ -205,3 +205,25 @@ async def test_a_room_actor_without_a_line_is_told_nothing(stage: Stage) -> None
 async def test_memory_is_short_below_the_limit(free_bytes_min: int, short: bool) -> None:
     """Of the machine's real memory."""
     assert RoomMover(Pool(1, 1), free_bytes_min).short_of_memory is short
+
+
+async def test_a_look_counts_the_places_once_and_not_for_each_room(stage: Stage) -> None:
+    """With ten thousand rooms on their way to a new version the node would do nothing else."""
+    asked: list[str] = []
+
+    class CountingPool(Pool):
+        def places_ready(self, party: str) -> int:
+            asked.append(party)
+            return super().places_ready(party)
+
+    stage.pool = CountingPool(standbys=2, live_rooms_max=1000)
+    stage.mover = RoomMover(stage.pool, 0, clock=lambda: stage.now_s)
+    stage.pool.deploy(1, OPTIONS)
+    stage.actor("old", 1, 100)
+    stage.pool.deploy(2, OPTIONS)
+    stage.actor("new", 2)
+    stage.mover.begin(10.0)
+    stage.now_s += 9.9
+    stage.mover.move_outdated()
+    assert len(await stage.told(MOVING_MAX)) == MOVING_MAX
+    assert asked == ["chat"]
