@@ -19,10 +19,11 @@ from parlour.actors.messages import RoomKey
 from parlour.runtime.manager import TICK_S
 from parlour.runtime.pool import ActorRecord
 
+from benchmarks.scale_costs import cost
 from benchmarks.scale_node import PARTY, SimulatedNode, options
 
 START_S = 1.2
-START_CPU_S = 0.8
+START_CPU_S = cost("start")
 LIVE_ROOMS_MAX = 10_000
 
 

@@ -84,7 +84,7 @@ def nodes() -> str:
         ["sockets a gateway", *(f"{each.load.sockets / each.nodes:,.0f}" for each in sized)],
         ["live rooms a node", *(f"{each.load.live_rooms / each.nodes:,.0f}" for each in sized)],
         ["clients' traffic a node, Mbit/s", *(_mbit(each.client_bits_per_s) for each in sized)],
-        ["traffic between nodes, a node", *(_mbit(each.link_bits_per_s) for each in sized)],
+        ["traffic between nodes a node, Mbit/s", *(_mbit(each.link_bits_per_s) for each in sized)],
     ]
     return table(["", *SCENARIOS], rows)
 
