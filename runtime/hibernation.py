@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import NamedTuple
 
 from ..actors.messages import RoomKey
@@ -59,16 +60,16 @@ def departures(node: NodeSnapshot, options: Mapping[str, RoomOptions]) -> list[D
         if reason is not None:
             found[room.key] = reason
     wanted = node.places_wanted - len(found)
-    candidates = [
-        room
-        for room in node.rooms
-        if room.key not in found and may_hibernate(room, options[room.key.party])
-    ]
-    if node.short_of_memory:
-        wanted = max(wanted, -(-len(candidates) // SHARE_WHEN_SHORT))
-    candidates.sort(key=lambda room: room.last_event_s)
-    for room in candidates[: max(0, wanted)]:
-        found[room.key] = "hibernate"
+    if wanted > 0 or node.short_of_memory:
+        candidates = [
+            room
+            for room in node.rooms
+            if room.key not in found and may_hibernate(room, options[room.key.party])
+        ]
+        if node.short_of_memory:
+            wanted = max(wanted, -(-len(candidates) // SHARE_WHEN_SHORT))
+        for room in nsmallest(wanted, candidates, key=lambda room: room.last_event_s):
+            found[room.key] = "hibernate"
     return [Departure(key, reason) for key, reason in found.items()]
 
 

@@ -7,8 +7,12 @@ good order, and whoever has an event for it has it woken again.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from heapq import nsmallest
+from operator import itemgetter
 
 from ..actors import messages
 from ..actors.frames import Kind, pack
@@ -26,12 +30,18 @@ TOLD_AGAIN_S = 2.0  # a room may have been on its way to its process when it was
 class RoomMover:
     """Sends the rooms of a pool away."""
 
-    def __init__(self, pool: Pool, free_memory_bytes_min: int) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        free_memory_bytes_min: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.draining = False  # every room has to leave the node
         self._pool = pool
         self._free_memory_bytes_min = free_memory_bytes_min
+        self._clock = clock
         self._schedule = Schedule(0, 0.0, None)
-        self._told: dict[RoomKey, float] = {}  # to move, and when
+        self._told: dict[RoomKey, tuple[float, ActorRecord]] = {}  # to move: when, where
 
     def __repr__(self) -> str:
         return f"<RoomMover of {len(self.outdated())} outdated rooms, {len(self._told)} told>"
@@ -43,51 +53,69 @@ class RoomMover:
 
     def outdated(self) -> list[tuple[ActorRecord, RoomKey]]:
         """The rooms that should be elsewhere: of older versions, or all while the node drains."""
-        return [
-            (record, key)
-            for record in self._pool.actors.values()
-            if self.draining or record.version != self._pool.version
-            for key in record.keys
-        ]
+        return [(record, key) for record in self._outdated_actors() for key in record.keys]
+
+    def _outdated_actors(self) -> Iterator[ActorRecord]:
+        for record in self._pool.actors.values():
+            if self.draining or record.version != self._pool.version:
+                yield record
 
     def begin(self, within_s: float | None) -> None:
         """Rooms that are outdated now have so long; None: until they hibernate."""
         self._told.clear()
-        self._schedule = Schedule(len(self.outdated()), time.monotonic(), within_s)
+        self._schedule = Schedule(len(self.outdated()), self._clock(), within_s)
         self.move_outdated()
 
     def move_outdated(self) -> None:
         """Tell as many outdated rooms to move as the schedule says, longest idle first."""
-        now_s = time.monotonic()
-        outdated = self.outdated()
-        left = {key for _, key in outdated}
+        if self._schedule.within_s is None:
+            return
+        now_s = self._clock()
         self._told = {
-            key: told_s
-            for key, told_s in self._told.items()
-            if key in left and now_s - told_s < TOLD_AGAIN_S
+            key: (told_s, record)
+            for key, (told_s, record) in self._told.items()
+            if now_s - told_s < TOLD_AGAIN_S and self._is_still_there(record, key)
         }
-        due = self._schedule.moves_due(len(outdated), len(self._told), now_s)
+        left = sum(record.room_count for record in self._outdated_actors())
+        due = self._schedule.moves_due(left, len(self._told), now_s)
         if due <= 0:
             return
-        waiting = [(record, key) for record, key in outdated if key not in self._told]
-        waiting.sort(key=lambda each: _last_event_s(*each))
-        if not self.draining and not self._schedule.is_over(now_s):
-            waiting = self._with_a_place(waiting)
-        for record, key in waiting[:due]:
-            self._told[key] = now_s
+        for _, record, key in self._next_to_move(due, now_s):
+            self._told[key] = (now_s, record)
             self.send_away(record, key, "move" if self.draining else "deploy")
 
-    def _with_a_place(
-        self, waiting: list[tuple[ActorRecord, RoomKey]]
-    ) -> list[tuple[ActorRecord, RoomKey]]:
-        """Those that a started process waits for: nobody should wait for one to start."""
+    def _is_still_there(self, record: ActorRecord, key: RoomKey) -> bool:
+        return self._pool.actors.get(record.id) is record and (
+            key in record.rooms or key in record.assigned
+        )
+
+    def _next_to_move(self, due: int, now_s: float) -> list[_Candidate]:
+        """The longest idle that a started process waits for: nobody should wait for one to start.
+
+        When rooms have to leave the node, or the time is over, those that wait for one as well.
+        """
+        unlimited = self.draining or self._schedule.is_over(now_s)
         taken = Counter(key.party for key in self._told)
-        found = []
-        for record, key in waiting:
-            if taken[key.party] < self._pool.places_ready(key.party):
-                taken[key.party] += 1
-                found.append((record, key))
-        return found
+        by_party: dict[str, list[ActorRecord]] = {}
+        for record in self._outdated_actors():
+            by_party.setdefault(record.party, []).append(record)
+        chosen: list[_Candidate] = []
+        for party, records in by_party.items():
+            most = due
+            if not unlimited:
+                most = min(due, self._pool.places_ready(party) - taken[party])
+            if most > 0:
+                chosen += nsmallest(most, self._candidates(records), key=_last_event_s)
+        return nsmallest(due, chosen, key=_last_event_s)
+
+    def _candidates(self, records: list[ActorRecord]) -> Iterator[_Candidate]:
+        for record in records:
+            for key, room in record.rooms.items():
+                if key not in self._told:
+                    yield room.last_event_s, record, key
+            for key in record.assigned.keys() - record.rooms.keys():
+                if key not in self._told:
+                    yield math.inf, record, key
 
     def send_to_sleep(self, places_wanted: int) -> None:
         """Tell the rooms to hibernate that should; so many others wait for a place."""
@@ -107,22 +135,26 @@ class RoomMover:
         tell(record, Kind.HIBERNATE, messages.encode(Leave(key, reason)))
 
     def _snapshot(self, places_wanted: int) -> NodeSnapshot:
-        rooms = [
-            RoomSnapshot(
-                room.key,
-                room.state == "idle",
-                room.connections,
-                room.started_s,
-                room.last_event_s,
-                record.growth_bytes,
-                len(record.rooms),
-                room.gateways,
-            )
-            for record, room in self._pool.rooms()
-            if room.key.party in self._pool.options
-        ]
+        options = self._pool.options
+        rooms: list[RoomSnapshot] = []
+        for record in self._pool.actors.values():
+            growth_bytes, neighbours = record.growth_bytes, len(record.rooms)
+            rooms += [
+                RoomSnapshot(
+                    room.key,
+                    room.state == "idle",
+                    room.connections,
+                    room.started_s,
+                    room.last_event_s,
+                    growth_bytes,
+                    neighbours,
+                    room.gateways,
+                )
+                for room in record.rooms.values()
+                if room.key.party in options
+            ]
         return NodeSnapshot(
-            now_s=time.monotonic(),
+            now_s=self._clock(),
             rooms=rooms,
             # Also while processes are being started: an idle room gives up its place much faster.
             places_wanted=places_wanted,
@@ -136,6 +168,5 @@ def tell(record: ActorRecord, kind: Kind, payload: bytes) -> None:
         record.link.write(pack(kind, payload=payload))
 
 
-def _last_event_s(record: ActorRecord, key: RoomKey) -> float:
-    room = record.rooms.get(key)
-    return room.last_event_s if room is not None else float("inf")
+_Candidate = tuple[float, ActorRecord, RoomKey]  # the first: when it had its last event
+_last_event_s = itemgetter(0)

@@ -73,6 +73,9 @@ class Pool:
         self._standbys = standbys
         self._live_rooms_max = live_rooms_max
         self._by_room: dict[RoomKey, ActorRecord] = {}
+        # All that may have a place, and some that have none, as `_place_for` finds out: what takes
+        # a place away need not say so, what gives one back must.
+        self._open: dict[str, ActorRecord] = {}
 
     def __repr__(self) -> str:
         counts = {state: self.count(state) for state in ActorState}
@@ -95,8 +98,7 @@ class Pool:
 
     def places_ready(self, party: str) -> int:
         """Rooms of a party that could wake in room actors that are started already."""
-        options = self.options.get(party)
-        per_actor = options.rooms_per_actor if options is not None else 1
+        per_actor = self._rooms_per_actor(party)
         shared = [
             per_actor - record.room_count
             for record in self.actors.values()
@@ -127,6 +129,7 @@ class Pool:
         self.options = options
         for record in self.actors.values():
             record.retiring = record.version != version
+        self._open = dict(self.actors)
 
     def retire_all(self) -> None:
         """No room actor takes a new room any more."""
@@ -143,10 +146,12 @@ class Pool:
         """A room actor is ready."""
         record.link, record.address, record.state = link, address, ActorState.STANDBY
         record.reported_s = now_s
+        self._open[record.id] = record
 
     def remove(self, record: ActorRecord) -> set[RoomKey]:
         """A room actor is gone; returns the rooms it had."""
         self.actors.pop(record.id, None)
+        self._open.pop(record.id, None)
         keys = record.keys
         for key in keys:
             self._forget(key, record)
@@ -180,19 +185,27 @@ class Pool:
         return record
 
     def _place_for(self, party: str) -> ActorRecord | None:
+        shared: ActorRecord | None = None
+        standby: ActorRecord | None = None
+        without: list[str] = []
+        for record in self._open.values():
+            if record.retiring or record.state not in (ActorState.STANDBY, ActorState.SERVING):
+                without.append(record.id)
+            elif record.state is ActorState.STANDBY:
+                standby = standby or record
+            elif record.room_count >= self._rooms_per_actor(record.party):
+                without.append(record.id)
+            elif record.party == party and (
+                shared is None or record.room_count < shared.room_count
+            ):
+                shared = record
+        for actor_id in without:
+            del self._open[actor_id]
+        return shared or standby
+
+    def _rooms_per_actor(self, party: str) -> int:
         options = self.options.get(party)
-        per_actor = options.rooms_per_actor if options is not None else 1
-        usable = [r for r in self.actors.values() if not r.retiring]
-        shared = [
-            record
-            for record in usable
-            if record.state is ActorState.SERVING
-            and record.party == party
-            and record.room_count < per_actor
-        ]
-        if shared:
-            return min(shared, key=lambda record: record.room_count)
-        return next((r for r in usable if r.state is ActorState.STANDBY), None)
+        return options.rooms_per_actor if options is not None else 1
 
     def report(
         self,
@@ -227,13 +240,15 @@ class Pool:
             record.party = key.party  # unknown of one that an earlier manager has started
         if record.state in (ActorState.STANDBY, ActorState.SERVING):
             record.state = ActorState.SERVING if keys else ActorState.STANDBY
+            if len(keys) < self._rooms_per_actor(record.party):
+                self._open[record.id] = record
 
     def silent(self, now_s: float) -> list[ActorRecord]:
         """Those that serve rooms and have not reported for long; each is named once a while."""
         found = [
             record
             for record in self.actors.values()
-            if record.keys
+            if record.room_count
             and record.link is not None
             and now_s - max(record.reported_s, record.looked_s) >= SILENCE_S
         ]
@@ -252,7 +267,7 @@ class Pool:
             if (
                 now_s - record.started_s > start_s_max
                 if record.state is ActorState.STARTING and record.started_s
-                else record.keys
+                else record.room_count
                 and record.link is not None
                 and now_s - record.reported_s > self._silence_s_max(record.party)
             )

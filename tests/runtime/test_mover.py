@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from parlour.actors import messages
@@ -12,7 +11,6 @@ from parlour.actors.frames import Kind
 from parlour.actors.messages import Leave, RoomKey, RoomReport
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
-from parlour.runtime import mover as mover_module
 from parlour.runtime.mover import TOLD_AGAIN_S, RoomMover
 from parlour.runtime.pool import ActorRecord, Pool
 from parlour.runtime.rollout import MOVING_MAX
@@ -36,7 +34,7 @@ class Stage:
     def __init__(self, pair: LinkPair) -> None:
         self.now_s = 1000.0
         self.pool = Pool(standbys=2, live_rooms_max=1000)
-        self.mover = RoomMover(self.pool, free_memory_bytes_min=0)
+        self.mover = RoomMover(self.pool, 0, clock=lambda: self.now_s)
         self._pair = pair
 
     def actor(self, name: str, version: int, rooms: int = 0) -> ActorRecord:
@@ -65,12 +63,11 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     """With version 1 in use."""
     pair = await link_pair(tmp_path)
     stage = Stage(pair)
     stage.pool.deploy(1, OPTIONS)
-    monkeypatch.setattr(mover_module, "time", SimpleNamespace(monotonic=lambda: stage.now_s))
     yield stage
     pair.close()
 
@@ -208,3 +205,25 @@ async def test_a_room_actor_without_a_line_is_told_nothing(stage: Stage) -> None
 async def test_memory_is_short_below_the_limit(free_bytes_min: int, short: bool) -> None:
     """Of the machine's real memory."""
     assert RoomMover(Pool(1, 1), free_bytes_min).short_of_memory is short
+
+
+async def test_a_look_counts_the_places_once_and_not_for_each_room(stage: Stage) -> None:
+    """With ten thousand rooms on their way to a new version the node would do nothing else."""
+    asked: list[str] = []
+
+    class CountingPool(Pool):
+        def places_ready(self, party: str) -> int:
+            asked.append(party)
+            return super().places_ready(party)
+
+    stage.pool = CountingPool(standbys=2, live_rooms_max=1000)
+    stage.mover = RoomMover(stage.pool, 0, clock=lambda: stage.now_s)
+    stage.pool.deploy(1, OPTIONS)
+    stage.actor("old", 1, 100)
+    stage.pool.deploy(2, OPTIONS)
+    stage.actor("new", 2)
+    stage.mover.begin(10.0)
+    stage.now_s += 9.9
+    stage.mover.move_outdated()
+    assert len(await stage.told(MOVING_MAX)) == MOVING_MAX
+    assert asked == ["chat"]

@@ -335,3 +335,53 @@ async def test_a_room_actor_of_an_earlier_manager_is_used_like_any_other(node: N
     assert node.pool.stuck(node.now_s, 1e9) == []
     node.now_s += 0.1
     assert node.pool.stuck(node.now_s, 1e9) == [a]
+
+
+async def test_a_room_gets_the_emptiest_place_that_there_is_whatever_came_before(
+    link: Link,
+) -> None:
+    """By looking at every room actor, which the pool itself does not do for each room."""
+    chance = random.Random(20)
+    node = Node(link, standbys=5, live_rooms_max=60)
+    rooms: dict[str, set[str]] = {}
+    for step in range(3000):
+        node.now_s += 1.0
+        choice = chance.random()
+        records = list(node.pool.actors.values())
+        if choice < 0.1 and len(records) < 30:
+            record = node.start(f"actor-{step}")
+            rooms[record.id] = set()
+        elif choice < 0.12 and records:
+            node.pool.remove(chance.choice(records))
+        elif choice < 0.13:
+            node.pool.deploy(chance.choice([1, 2]), OPTIONS)
+        elif choice < 0.15 and records:
+            chance.choice(records).retiring = True
+        elif choice < 0.5 and records:
+            record = chance.choice(records)
+            kept = {name for name in rooms[record.id] if chance.random() < 0.7}
+            rooms[record.id] = kept
+            node.report(record, *kept)
+        else:
+            name = f"{chance.choice(['chat', 'dense'])}/{step}"
+            fewest = fewest_rooms(node, key(name).party)
+            actor_id = node.assign(name)
+            if actor_id is None:
+                assert fewest is None or node.pool.full
+            else:
+                assert node.pool.actors[actor_id].room_count - 1 == fewest
+                rooms[actor_id].add(name)
+
+
+def fewest_rooms(node: Node, party: str) -> int | None:
+    """In the room actors that could take one of this party, a standby after all others."""
+    usable = [record for record in node.pool.actors.values() if not record.retiring]
+    shared = [
+        record.room_count
+        for record in usable
+        if record.state is ActorState.SERVING
+        and record.party == party
+        and record.room_count < OPTIONS[party].rooms_per_actor
+    ]
+    standby = any(record.state is ActorState.STANDBY for record in usable)
+    return min(shared) if shared else 0 if standby else None
