@@ -124,9 +124,12 @@ class RoomMover:
             if record is None:
                 continue
             if reason == "memory":
-                log.warning(
-                    "room %s is reset: its process has grown by %d bytes", key, record.growth_bytes
-                )
+                if not record.retiring:
+                    log.warning(
+                        "room %s has to leave: its process has grown by %d bytes",
+                        key,
+                        record.growth_bytes,
+                    )
                 record.retiring = True  # memory comes back with the end of the process
             self.send_away(record, key, reason)
 

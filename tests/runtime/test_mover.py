@@ -227,3 +227,15 @@ async def test_a_look_counts_the_places_once_and_not_for_each_room(stage: Stage)
     stage.mover.move_outdated()
     assert len(await stage.told(MOVING_MAX)) == MOVING_MAX
     assert asked == ["chat"]
+
+
+async def test_a_process_that_has_grown_too_much_is_named_once(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its rooms are told until they have left, and the log is not flooded meanwhile."""
+    record = stage.actor("big", 1, 1)
+    record.memory_bytes = record.empty_bytes + 2 * OPTIONS["chat"].memory_bytes_max
+    for _ in range(3):
+        stage.mover.send_to_sleep(0)
+    assert await stage.told(3) == [("big-0", "memory")] * 3
+    assert caplog.text.count("has to leave") == 1
