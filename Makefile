@@ -27,7 +27,7 @@ run: $(VENV)/.installed ## install Parlour and run the chat example at http://12
 test: $(VENV)/.installed-test ## run the test suite
 	@exec $(BIN)/python -m pytest --ignore=tests/cluster
 
-test-cluster: $(VENV)/.installed-test ## run the tests on a cluster of hosts (network namespaces; root)
+test-cluster: $(VENV)/.installed-cluster ## run the tests on a cluster of hosts (network namespaces; root)
 	@exec $(BIN)/python -m pytest tests/cluster
 
 check: $(VENV)/.installed-test ## lint, formatting and types
@@ -77,6 +77,12 @@ $(BIN)/pip:
 $(VENV)/.installed: pyproject.toml | $(BIN)/pip
 	@echo "Installing Parlour (Ray is the large part; a minute or two the first time)"
 	@$(PIP) install -e .
+	@touch $@
+
+# Not for the other tests: with its dashboard, Ray takes twice as long to start.
+$(VENV)/.installed-cluster: $(VENV)/.installed-test
+	@echo "Installing Ray's job server, which the tests on a cluster need"
+	@$(PIP) install -e ".[test,dev,cluster]"
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml | $(BIN)/pip

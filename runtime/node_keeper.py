@@ -167,7 +167,10 @@ class NodeKeeper:
         except RayError as error:
             log.info("the %s of %r is being restarted: %s", name, self, type(error).__name__)
         except TimeoutError:
-            log.info("the %s of %r does not answer", name, self)
+            # It may be starting; one that answered before is worth a word.
+            known = self.manager if name == "manager" else self.gateway
+            level = logging.DEBUG if known is None else logging.WARNING
+            log.log(level, "the %s of %r does not answer", name, self)
         except Exception:
             log.exception("the controller could not look after the %s of %r", name, self)
         return None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -18,13 +16,6 @@ from tests.support.running import RunningParlour
 from .test_operating_live_rooms import command
 
 PATIENCE_S = 40.0
-# In a driver of the cluster: where Ray's exporter of the only node is.
-FIND_EXPORTER = """
-import ray, sys
-ray.init(address=sys.argv[1], logging_level="error", log_to_driver=False)
-node = ray.nodes()[0]
-print(f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics")
-"""
 
 
 @pytest.fixture
@@ -111,26 +102,3 @@ async def test_metrics_are_for_who_has_the_token(
     assert [each for each in listening if each.endswith(f":{port}")] == [f"0100007F:{port}"]
     status = await command(parlour, "status", "--json")
     assert f'"admin": "{url}"' in status.stdout
-
-
-async def test_ray_has_them_too(parlour: RunningParlour, http: aiohttp.ClientSession) -> None:
-    """At Ray's own exporter, under its prefix; it is told every ten seconds."""
-    async with http.get(f"{parlour.url}/parties/counter/{uuid.uuid4().hex}") as answer:
-        assert answer.status == 200
-    found = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-c", FIND_EXPORTER, parlour.ray_address],
-        env=parlour.ray_environment,
-        capture_output=True,
-        text=True,
-        timeout=40,
-        check=True,
-    )
-    scraper = Scraper(http, found.stdout.splitlines()[-1], "")
-
-    def has(samples: dict[str, float]) -> bool:
-        return {"ray_parlour_version", "ray_parlour_requests_total"} <= {
-            name.partition("{")[0] for name in samples
-        }
-
-    assert has(await scraper.until(has))
