@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 NODES_TIMEOUT_S = 5.0  # for Ray to list its nodes
 AFTER_ROLLBACK_S = 10.0
+FIND_NODE_TRIES = 4  # to have one answer, over all nodes
 
 
 class UnknownNode(LookupError):
@@ -156,7 +157,7 @@ class Controller:
             if not self._nodes:
                 await self.look()
             try:
-                await self._some_node().try_out(new)
+                await (await self._some_node()).try_out(new)
             except RayError as error:
                 raise DeployFailed(str(getattr(error, "cause", None) or error)) from error
             deployment.save(new)
@@ -221,14 +222,15 @@ class Controller:
         deployment.save(replace(current, halted=why))
         await self.roll_back(self._previous, 0.0)
 
-    def _some_node(self) -> NodeKeeper:
-        for keeper in self._nodes.values():
-            if keeper.manager is not None and not keeper.manager.load.leaving:
-                return keeper
-        for keeper in self._nodes.values():
-            if keeper.settings.node_id not in self._draining:
-                return keeper
-        raise DeployFailed("no node is there yet to try them on")
+    async def _some_node(self) -> NodeKeeper:
+        """A node whose manager answers now: Ray takes long to notice that one is gone."""
+        for _ in range(FIND_NODE_TRIES):
+            for node_id, keeper in list(self._nodes.items()):
+                if node_id not in self._draining:
+                    await keeper.look(self._news)
+                    if keeper.manager is not None and not keeper.manager.draining:
+                        return keeper
+        raise DeployFailed("no node answers on which they could be tried; see `parlour status`")
 
     async def stop(self) -> None:
         """Close every socket, let every room leave in good order."""

@@ -17,6 +17,8 @@ from .status import ClusterStatus
 
 NAMESPACE = CONTROLLER = "parlour"
 RESTARTS_WITHOUT_END = -1
+# Ray's mark of its head, which outlives the other nodes; a little of it places an actor there.
+ON_HEAD = {"node:__internal_head__": 0.001}
 
 
 class RayController:
@@ -62,14 +64,14 @@ class RayController:
 
 
 def start_controller(settings: ClusterSettings) -> Any:
-    """Start the cluster's controller, a detached actor.
+    """Start the cluster's controller, a detached actor on the head node.
 
     Raises:
         ValueError: If there is one already.
     """
     return (
         actor_class(RayController, max_restarts=RESTARTS_WITHOUT_END)
-        .options(name=CONTROLLER, namespace=NAMESPACE, lifetime="detached")
+        .options(name=CONTROLLER, namespace=NAMESPACE, lifetime="detached", resources=ON_HEAD)
         .remote(settings)
     )
 
