@@ -69,9 +69,15 @@ def start_controller(settings: ClusterSettings) -> Any:
     Raises:
         ValueError: If there is one already.
     """
+    is_alone = settings.secret is None
     return (
         actor_class(RayController, max_restarts=RESTARTS_WITHOUT_END)
-        .options(name=CONTROLLER, namespace=NAMESPACE, lifetime="detached", resources=ON_HEAD)
+        .options(
+            name=CONTROLLER,
+            namespace=NAMESPACE,
+            lifetime="detached",
+            resources={} if is_alone else ON_HEAD,
+        )
         .remote(settings)
     )
 
