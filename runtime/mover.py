@@ -126,7 +126,7 @@ class RoomMover:
             if reason == "memory":
                 if not record.retiring:
                     log.warning(
-                        "room %s has to leave: its process has grown by %d bytes",
+                        "room %s is reset: its process has grown by %d bytes",
                         key,
                         record.growth_bytes,
                     )

@@ -238,4 +238,4 @@ async def test_a_process_that_has_grown_too_much_is_named_once(
     for _ in range(3):
         stage.mover.send_to_sleep(0)
     assert await stage.told(3) == [("big-0", "memory")] * 3
-    assert caplog.text.count("has to leave") == 1
+    assert caplog.text.count("is reset") == 1
