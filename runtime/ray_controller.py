@@ -11,12 +11,12 @@ import ray
 from ..actors.messages import RoomKey
 from .code import Code
 from .controller import Controller
+from .node_keeper import RESTARTS_WITHOUT_END
 from .ray_actors import actor_class
 from .settings import ClusterSettings
 from .status import ClusterStatus
 
 NAMESPACE = CONTROLLER = "parlour"
-RESTARTS_WITHOUT_END = -1
 # Ray's mark of its head, which outlives the other nodes; a little of it places an actor there.
 ON_HEAD = {"node:__internal_head__": 0.001}
 
