@@ -13,7 +13,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 from yarl import URL
@@ -30,6 +30,7 @@ from ..actors.messages import (
     RoomKey,
     Standing,
 )
+from ..storage import AlarmSource
 from ..storage.opening import open_backend
 from .addresses import BadAddress, RoomAddress, room_address
 from .alarm_clock import AlarmClock
@@ -56,7 +57,13 @@ REPORT_INTERVAL_S = 1.0  # of what is counted, to the manager of the node
 class Gateway:
     """One per node."""
 
-    def __init__(self, settings: GatewaySettings, parties: Sequence[str]) -> None:
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        parties: Sequence[str],
+        open_alarms: Callable[[str], Awaitable[AlarmSource]] = open_backend,
+    ) -> None:
+        """`open_alarms` is given the URL of the rooms' server, whose index of alarms it opens."""
         self.settings = settings
         self.message_bytes_max = settings.message_bytes_max
         self.parties = frozenset(parties)
@@ -74,14 +81,14 @@ class Gateway:
             network,
             Directory(settings.redis_url) if network is not None else None,
         )
-        self._alarm_clock = AlarmClock(
-            lambda: open_backend(settings.redis_url), self._router, lambda: self.parties
+        self.alarm_clock = AlarmClock(
+            lambda: open_alarms(settings.redis_url), self._router, lambda: self.parties
         )
         self._sockets: dict[int, tuple[ClientSocket, Route]] = {}
         self._requests: dict[int, asyncio.Future[tuple[ResponseHead, bytes]]] = {}
         self._numbers = itertools.count(1)
         self._http = HttpFront(self, settings)
-        self._server: asyncio.AbstractServer | None = None
+        self._server: asyncio.Server | None = None
 
     def __repr__(self) -> str:
         return f"<Gateway {self.settings.host}:{self.settings.port}, {len(self._sockets)} sockets>"
@@ -100,8 +107,21 @@ class Gateway:
             backlog=BACKLOG,
         )
         self._http_server = http
-        self._alarm_clock.start()
+        self.alarm_clock.start()
         self._reporter = asyncio.get_running_loop().create_task(self._keep_reporting())
+
+    @property
+    def port(self) -> int:
+        """Where it listens; of its settings, unless they leave the choice to the system (0)."""
+        if self._server is None or not self._server.sockets:
+            return self.settings.port
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def is_placing(self) -> bool:
+        """Whether events wait for a room that is being looked for."""
+        return self._router.is_placing
 
     def status(self) -> GatewayStatus:
         """How things are here."""
@@ -134,7 +154,7 @@ class Gateway:
         for socket, _ in list(self._sockets.values()):
             socket.open()  # a client that waits for its room sees a code only once it is in
             socket.close(GOING_AWAY, "the server is stopping")
-        await self._alarm_clock.stop()
+        await self.alarm_clock.stop()
         self._reporter.cancel()
         await self._http_server.shutdown(timeout=1.0)
         await self._router.close()

@@ -85,6 +85,11 @@ class Router:
         """The route of a room of which something is here: a client, or events."""
         return self._routes.get(key)
 
+    @property
+    def is_placing(self) -> bool:
+        """Whether a room actor is being looked for, for any room."""
+        return any(route.placing for route in self._routes.values())
+
     # Events to rooms
 
     def send(
