@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 
 from ..actors import messages
 from ..actors.frames import Kind, pack
@@ -23,7 +23,7 @@ from ..runtime.gateway import Gateway
 from ..runtime.hibernation import NodeSnapshot, RoomSnapshot, departures, may_hibernate
 from ..runtime.settings import GatewaySettings
 from .backend import HeldBackend, NoLease
-from .clock import Clock, in_machinery
+from .clock import in_machinery
 
 NO_SERVER = "memory"  # what stands where a URL of the rooms' server does
 
@@ -31,7 +31,8 @@ NO_SERVER = "memory"  # what stands where a URL of the rooms' server does
 class Node:
     """Runs rooms of the parties that it knows, each in a room actor that starts with the first."""
 
-    def __init__(self, clock: Clock, public_folder: str | None) -> None:
+    def __init__(self, clock: Callable[[], float], public_folder: str | None = None) -> None:
+        """`clock` tells the seconds by which rooms are idle or too slow."""
         self.backend = HeldBackend()
         self.parties: dict[str, type[Room]] = {}
         # In /tmp: the path of a socket is short.
@@ -115,7 +116,7 @@ class Node:
         """Do now what the manager and the gateway look for every now and then."""
         rooms = [snapshot(room) for room in self.live_rooms()]
         options = {party: options_of(of) for party, of in self.parties.items()}
-        here = NodeSnapshot(self._clock.time(), rooms, 0, short_of_memory=False)
+        here = NodeSnapshot(self._clock(), rooms, 0, short_of_memory=False)
         for departure in departures(here, options):
             room = self.live_room(departure.key)
             if room is not None:
@@ -152,7 +153,7 @@ class Node:
             {party: self.parties[party]},
             open_storage=self._open,
             take_lease=NoLease,
-            clock=self._clock.time,
+            clock=self._clock,
         )
         await actor.start()
         return actor

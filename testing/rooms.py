@@ -37,7 +37,7 @@ class Rooms:
     def __init__(self, *, now: datetime | None = None, public_folder: str | None = None) -> None:
         """`now` is the time of day to start from, the real one unless given."""
         self._clock = Clock(now)
-        self.node = Node(self._clock, public_folder)
+        self.node = Node(self._clock.time, public_folder)
         self._http: aiohttp.ClientSession
         self._clients: list[Client] = []
 
