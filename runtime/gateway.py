@@ -20,7 +20,17 @@ from yarl import URL
 
 from ..actors import messages
 from ..actors.counts import GatewayCounts, GatewayReport
-from ..actors.frames import Kind, unpack_broadcast, unpack_close, unpack_parts
+from ..actors.frames import (
+    BROADCAST_BINARY,
+    BROADCAST_TEXT,
+    SEND_BINARY,
+    SEND_TEXT,
+    TEXT,
+    Kind,
+    unpack_broadcast,
+    unpack_close,
+    unpack_parts,
+)
 from ..actors.messages import (
     AutoResponse,
     Closed,
@@ -203,7 +213,7 @@ class Gateway:
         counts.messages_in += 1
         counts.bytes_in += len(payload)
         automatic = route.auto_response
-        if automatic is not None and payload == automatic[0] and kind == Kind.TEXT:
+        if automatic is not None and payload == automatic[0] and kind == TEXT:
             counts.messages_out += 1
             counts.bytes_out += len(automatic[1])
             socket.write_frame(automatic[1])
@@ -271,14 +281,14 @@ class Gateway:
 
     def on_room_frame(self, route: Route, kind: int, number: int, payload: bytes) -> None:
         """A room says something to a client, or about one."""
-        if kind == Kind.SEND_TEXT or kind == Kind.SEND_BINARY:
+        if kind in (SEND_TEXT, SEND_BINARY):
             held = self._sockets.get(number)
             if held is not None:
                 self.counts.messages_out += 1
                 self.counts.bytes_out += len(payload)
-                opcode = OPCODE_TEXT if kind == Kind.SEND_TEXT else OPCODE_BINARY
+                opcode = OPCODE_TEXT if kind == SEND_TEXT else OPCODE_BINARY
                 held[0].write_frame(build_frame(opcode, payload))
-        elif kind == Kind.BROADCAST_TEXT or kind == Kind.BROADCAST_BINARY:
+        elif kind in (BROADCAST_TEXT, BROADCAST_BINARY):
             self._broadcast(route, kind, payload)
         elif kind == Kind.RESPONSE:
             self._on_response(number, payload)
@@ -294,7 +304,7 @@ class Gateway:
 
     def _broadcast(self, route: Route, kind: int, payload: bytes) -> None:
         without, data = unpack_broadcast(payload)
-        frame = build_frame(OPCODE_TEXT if kind == Kind.BROADCAST_TEXT else OPCODE_BINARY, data)
+        frame = build_frame(OPCODE_TEXT if kind == BROADCAST_TEXT else OPCODE_BINARY, data)
         count = len(route.sockets) - sum(number in route.sockets for number in without)
         self.counts.messages_out += count
         self.counts.bytes_out += count * len(data)
