@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ..actors import messages
 from ..actors.frames import pack_parts
@@ -28,6 +29,17 @@ BODIES_BYTES_MAX = 256 * 1024 * 1024  # of all bodies that are arriving
 _CONNECTION_HEADERS = frozenset(
     ["connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]
 )
+
+
+class OwnDefects(logging.Filter):
+    """Lets through what is ours to mend: that a request was no HTTP is not, and anybody can send it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+http_log = logging.getLogger("parlour.http")  # of aiohttp
+http_log.addFilter(OwnDefects())
 
 
 class RoomUnavailable(Exception):
