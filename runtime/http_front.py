@@ -32,10 +32,11 @@ _CONNECTION_HEADERS = frozenset(
 
 
 class OwnDefects(logging.Filter):
-    """Lets through what is ours to mend: that a request was no HTTP is not, and anybody can send it."""
+    """Lets through what is ours to mend; that a request is no HTTP, or ends midway, is not."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | ConnectionResetError)
 
 
 http_log = logging.getLogger("parlour.http")  # of aiohttp
