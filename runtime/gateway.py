@@ -48,7 +48,7 @@ from .client_socket import TRY_AGAIN_LATER, ClientSocket
 from .directory import Directory
 from .front import Front
 from .handshake import BadHandshake, Upgrade
-from .http_front import HttpFront, RoomUnavailable
+from .http_front import HttpFront, RoomUnavailable, http_log
 from .manager_client import Managers
 from .route import PendingEvent, Route
 from .router import Router
@@ -109,7 +109,7 @@ class Gateway:
         Raises:
             OSError: If the port is taken.
         """
-        http = web.Server(self._http.handle, access_log=None)
+        http = web.Server(self._http.handle, access_log=None, logger=http_log)
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Front(self, http),
             self.settings.host,
