@@ -57,8 +57,8 @@ soak-storage: $(VENV)/.installed-test ## kill the server under storage 200 times
 fuzz: $(VENV)/.installed-test ## send 100,000 mutated requests to a gateway; PARLOUR_SEED repeats a run
 	@PARLOUR_FUZZ=100000 $(BIN)/python -m pytest -s tests/runtime/test_fuzz.py
 
-bench: $(VENV)/.installed-test ## measure Parlour beside its peers
-	@exec $(BIN)/python -m benchmarks
+bench: $(VENV)/.installed-test ## measure Parlour beside its peers: benchmarks/RESULTS.md; QUICK=1 for one short round
+	@exec $(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 # From a copy of what is committed or about to be: a build leaves files behind, and packs old ones.
 wheel: $(VENV)/.installed-test ## build dist/parlour-*.whl, which cluster.yaml sends to the nodes
