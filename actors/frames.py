@@ -42,6 +42,9 @@ class Kind(enum.IntEnum):
     CLOSED = 15  # gateway, event: messages.Closed
     REQUEST = 16  # gateway, event: head and body, see pack_parts
     ALARM = 17  # gateway, event: an alarm is due, as far as the gateway knows; no payload
+    CALL = (
+        18  # gateway, event: another room's call: messages.CallHead and arguments, see pack_parts
+    )
 
     READY = 20  # room actor: on_start is done, events are being handled
     REFUSED = 21  # room actor: this room is not here: messages.Refused
@@ -58,6 +61,7 @@ class Kind(enum.IntEnum):
     AUTO_RESPONSE = 33  # room actor: answer this text without me: messages.AutoResponse
     TRYING = 34  # room actor: `sequence`, which may have killed a process, is handled now
     RESPONSE = 31  # room actor: head and body, see pack_parts
+    RETURN = 35  # room actor: messages.Returned and the result of a call, see pack_parts
 
     WAKE = 40  # gateway to manager: where is this room, wake it if need be: messages.Wake
     PLACED = 41  # manager to gateway: messages.Placed

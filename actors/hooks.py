@@ -9,9 +9,12 @@ import inspect
 import logging
 from collections.abc import Callable
 from functools import partial
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from . import messages
+from .called import handle_call, tell_answer_lost, tell_call_timeout
+from .chain import Errand, current_errand, errand
 from .connection import Connection
 from .frames import BINARY, TEXT, Kind, pack, pack_parts, unpack_parts
 from .http import Request, Response, as_response, header_pairs
@@ -70,9 +73,17 @@ async def handle_event(live: LiveRoom, room: Room, event: Event) -> None:
         await _message(live, room, event, event.payload)
     elif kind == Kind.CONNECT:
         await _connect(live, room, event)
-    elif kind == Kind.CLOSED:
+    elif kind == Kind.CALL:
+        await handle_call(live, room, event, call_hook)
+    else:
+        with errand((live.hop,)):
+            await _handle_other(live, room, event)
+
+
+async def _handle_other(live: LiveRoom, room: Room, event: Event) -> None:
+    if event.kind == Kind.CLOSED:
         await _closed(live, room, event)
-    elif kind == Kind.ALARM:
+    elif event.kind == Kind.ALARM:
         has_hook = type(room).on_alarm is not Room.on_alarm
         await live.alarms.run_due(event, partial(call_hook, room.on_alarm) if has_hook else None)
     else:
@@ -86,8 +97,14 @@ async def _message(live: LiveRoom, room: Room, event: Event, message: str | byte
     try:
         # Not through call_hook: this is the path of every message, and most hooks end at once.
         result = room.on_message(connection, message)
-        if result is not None and inspect.isawaitable(result):
-            await result
+        # The first test is the quick one: nearly all that can be awaited is a coroutine.
+        if type(result) is CoroutineType or (result is not None and inspect.isawaitable(result)):
+            on_hand = Errand(live.own_chain)
+            current_errand.set(on_hand)
+            try:
+                await result
+            finally:
+                on_hand.ended = True
     except asyncio.CancelledError:
         if being_cancelled():
             raise
@@ -103,8 +120,9 @@ async def _connect(live: LiveRoom, room: Room, event: Event) -> None:
     connection.take()
     try:
         request = connection.request()
-        connection.tag(await call_hook(room.get_connection_tags, connection, request))
-        await call_hook(room.on_connect, connection, request)
+        with errand((*record.chain, live.hop)):
+            connection.tag(await call_hook(room.get_connection_tags, connection, request))
+            await call_hook(room.on_connect, connection, request)
     except Exception:
         _log_raised(live, "on_connect")
         connection.accept()
@@ -150,6 +168,8 @@ def tell_handled(live: LiveRoom, event: Event) -> None:
         connection.accept()
     elif event.kind == Kind.CLOSED:
         event.attachment.connections.pop(event.number, None)
+    elif event.kind == Kind.CALL:
+        tell_answer_lost(live, event)
 
 
 def tell_timeout(live: LiveRoom, event: Event) -> None:
@@ -157,6 +177,8 @@ def tell_timeout(live: LiveRoom, event: Event) -> None:
     connection = event.attachment.connections.get(event.number)
     if event.kind == Kind.REQUEST:
         _respond(live, event, Response("the room took too long to answer\n", 504))
+    elif event.kind == Kind.CALL:
+        tell_call_timeout(live, event)
     elif connection is not None:
         if event.kind == Kind.CONNECT:
             connection.accept()

@@ -44,7 +44,11 @@ from ..storage import AlarmSource
 from ..storage.opening import open_backend
 from .addresses import BadAddress, RoomAddress, room_address
 from .alarm_clock import AlarmClock
+from .call_desk import CallDesk
+from .call_endpoint import PATH as CALL_PATH
+from .call_endpoint import CallEndpoint
 from .client_socket import TRY_AGAIN_LATER, ClientSocket
+from .desk_socket import DeskSocket, HeldSocket
 from .directory import Directory
 from .front import Front
 from .handshake import BadHandshake, Upgrade
@@ -72,8 +76,11 @@ class Gateway:
         settings: GatewaySettings,
         parties: Sequence[str],
         open_alarms: Callable[[str], Awaitable[AlarmSource]] = open_backend,
+        *,
+        token: str | None = None,
     ) -> None:
-        """`open_alarms` is given the URL of the rooms' server, whose index of alarms it opens."""
+        """`open_alarms` is given the URL of the rooms' server, whose index of alarms it opens;
+        `token` lets programs call rooms, and without one none can."""
         self.settings = settings
         self.message_bytes_max = settings.message_bytes_max
         self.parties = frozenset(parties)
@@ -94,9 +101,12 @@ class Gateway:
         self.alarm_clock = AlarmClock(
             lambda: open_alarms(settings.redis_url), self._router, lambda: self.parties
         )
-        self._sockets: dict[int, tuple[ClientSocket, Route]] = {}
+        self._sockets: dict[int, tuple[HeldSocket, Route]] = {}
         self._requests: dict[int, asyncio.Future[tuple[ResponseHead, bytes]]] = {}
         self._numbers = itertools.count(1)
+        folder = os.path.dirname(settings.manager_address)
+        self.desk = CallDesk(self, self._router, self._numbers, folder)
+        self._calls = CallEndpoint(self.desk, token)
         self._http = HttpFront(self, settings)
         self._server: asyncio.Server | None = None
 
@@ -107,9 +117,10 @@ class Gateway:
         """Listen.
 
         Raises:
-            OSError: If the port is taken.
+            OSError: If the port is taken, or the folder of the sockets is not its own.
         """
-        http = web.Server(self._http.handle, access_log=None)
+        await self.desk.start()
+        http = web.Server(self._answer, access_log=None)
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Front(self, http),
             self.settings.host,
@@ -119,6 +130,11 @@ class Gateway:
         self._http_server = http
         self.alarm_clock.start()
         self._reporter = asyncio.get_running_loop().create_task(self._keep_reporting())
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.raw_path == CALL_PATH:
+            return await self._calls.handle(request)
+        return await self._http.handle(request)
 
     @property
     def port(self) -> int:
@@ -164,6 +180,7 @@ class Gateway:
         for socket, _ in list(self._sockets.values()):
             socket.open()  # a client that waits for its room sees a code only once it is in
             socket.close(GOING_AWAY, "the server is stopping")
+        self.desk.stop()
         await self.alarm_clock.stop()
         self._reporter.cancel()
         await self._http_server.shutdown(timeout=1.0)
@@ -206,7 +223,13 @@ class Gateway:
         self._router.send_connect(route, record)
         return socket
 
-    def on_message(self, socket: ClientSocket, kind: int, payload: bytes) -> None:
+    def let_room_in(self, route: Route, record: ConnectionRecord, socket: DeskSocket) -> None:
+        """A room wants a socket to another one."""
+        self._sockets[socket.number] = (socket, route)
+        self.counts.connects += 1
+        self._router.send_connect(route, record)
+
+    def on_message(self, socket: HeldSocket, kind: int, payload: bytes) -> None:
         """A client has sent a whole message."""
         route = self._sockets[socket.number][1]
         counts = self.counts
@@ -220,7 +243,7 @@ class Gateway:
         else:
             self._router.send(route, kind, socket.number, payload, socket)
 
-    def on_closed(self, socket: ClientSocket, code: int, reason: str, was_clean: bool) -> None:
+    def on_closed(self, socket: HeldSocket, code: int, reason: str, was_clean: bool) -> None:
         """A client is gone."""
         _, route = self._sockets.pop(socket.number)
         route.sockets.pop(socket.number, None)
@@ -292,6 +315,8 @@ class Gateway:
             self._broadcast(route, kind, payload)
         elif kind == Kind.RESPONSE:
             self._on_response(number, payload)
+        elif kind == Kind.RETURN:
+            self.desk.on_return(number, payload)
         elif kind == Kind.AUTO_RESPONSE:
             pair = messages.decode(payload, AutoResponse)
             route.auto_response = (
@@ -348,15 +373,16 @@ class Gateway:
             answer = self._requests.get(event.number)
             if answer is not None and not answer.done():
                 answer.set_exception(RoomUnavailable(503 if try_again else 500, why))
+        elif event.kind == Kind.CALL:
+            self.desk.on_event_failed(event, why)
         elif event.kind == Kind.ALARM:
             log.warning("an alarm of room %s is put off: %s", route.key, why)
         elif event.kind != Kind.CLOSED and event.number in self._sockets:
             socket = self._sockets[event.number][0]
-            socket.open()
-            socket.close(TRY_AGAIN_LATER if try_again else INTERNAL_ERROR, why)
+            socket.fail(TRY_AGAIN_LATER if try_again else INTERNAL_ERROR, why)
 
 
-def _send_elsewhere(socket: ClientSocket) -> None:
+def _send_elsewhere(socket: HeldSocket) -> None:
     socket.open()
     socket.close(SERVICE_RESTART, "this node is leaving, connect again")
 
