@@ -155,13 +155,16 @@ class ClientSocket(WSListener):
 
     def write_frame(self, frame: bytes) -> None:
         """Send a frame that is already built; a client that does not read is closed."""
-        if self._closing:
+        websocket = self._websocket
+        if self._close_sent is not None:
             return
-        if self._websocket is None:
+        if websocket is None:
             self._early.append(frame)
             self._early_bytes += len(frame)
             if self._early_bytes > EARLY_BYTES_MAX:
                 self._drop_slow()
+            return
+        if websocket.is_close_frame_sent:
             return
         transport = self._transport
         transport.write(frame)
@@ -264,7 +267,10 @@ class ClientSocket(WSListener):
             self._fragments.append(piece)
 
     def _deliver(self, kind: int, payload: bytes) -> None:
-        if self._closing:
+        # picows closes by itself where it finds a breach, and reads on for a moment.
+        websocket = self._websocket
+        picows_has = websocket is not None and websocket.is_close_frame_sent
+        if self._close_sent is not None or picows_has:
             return
         if kind == TEXT and not payload.isascii():
             try:
@@ -273,12 +279,6 @@ class ClientSocket(WSListener):
                 self._fail(INVALID_TEXT, "a text message must be UTF-8")
                 return
         self._owner.on_message(self, kind, payload)
-
-    @property
-    def _closing(self) -> bool:
-        # picows closes by itself where it finds a breach, and reads on for a moment.
-        picows_has = self._websocket is not None and self._websocket.is_close_frame_sent
-        return self._close_sent is not None or picows_has
 
     def _on_close(self, payload: bytes) -> None:
         code = int.from_bytes(payload[:2], "big") if payload else NO_STATUS

@@ -52,7 +52,7 @@ from .desk_socket import DeskSocket, HeldSocket
 from .directory import Directory
 from .front import Front
 from .handshake import BadHandshake, Upgrade
-from .http_front import HttpFront, RoomUnavailable
+from .http_front import HttpFront, RoomUnavailable, http_log
 from .manager_client import Managers
 from .route import PendingEvent, Route
 from .router import Router
@@ -120,7 +120,7 @@ class Gateway:
             OSError: If the port is taken, or the folder of the sockets is not its own.
         """
         await self.desk.start()
-        http = web.Server(self._answer, access_log=None)
+        http = web.Server(self._answer, access_log=None, logger=http_log)
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Front(self, http),
             self.settings.host,
