@@ -7,9 +7,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
-from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from . import messages
@@ -64,23 +63,29 @@ def being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def handle_event(live: LiveRoom, room: Room, event: Event) -> None:
-    """Handle one event to its end."""
+def handle_event(live: LiveRoom, room: Room, event: Event) -> Awaitable[None] | None:
+    """Handle one event; what is returned, if it is not None, is to be awaited to its end."""
     kind = event.kind
     if kind == TEXT:
-        await _message(live, room, event, event.payload.decode())
-    elif kind == BINARY:
-        await _message(live, room, event, event.payload)
-    elif kind == Kind.CONNECT:
+        return _message(live, room, event, event.payload.decode())
+    if kind == BINARY:
+        return _message(live, room, event, event.payload)
+    return _handle_other(live, room, event)
+
+
+async def _handle_other(live: LiveRoom, room: Room, event: Event) -> None:
+    kind = event.kind
+    if kind == Kind.CONNECT:
         await _connect(live, room, event)
     elif kind == Kind.CALL:
         await handle_call(live, room, event, call_hook)
     else:
-        with errand((live.hop,)):
-            await _handle_other(live, room, event)
+        with errand(live.own_chain):
+            await _handle_unasked(live, room, event)
 
 
-async def _handle_other(live: LiveRoom, room: Room, event: Event) -> None:
+async def _handle_unasked(live: LiveRoom, room: Room, event: Event) -> None:
+    """Handle an event for which no other room waits."""
     if event.kind == Kind.CLOSED:
         await _closed(live, room, event)
     elif event.kind == Kind.ALARM:
@@ -90,27 +95,36 @@ async def _handle_other(live: LiveRoom, room: Room, event: Event) -> None:
         await _request(live, room, event)
 
 
-async def _message(live: LiveRoom, room: Room, event: Event, message: str | bytes) -> None:
+def _message(
+    live: LiveRoom, room: Room, event: Event, message: str | bytes
+) -> Awaitable[None] | None:
+    # Not through call_hook: this is the path of every message, and most hooks end at once.
     connection = event.attachment.connections.get(event.number)
     if connection is None or connection.closing:
-        return
+        return None
     try:
-        # Not through call_hook: this is the path of every message, and most hooks end at once.
         result = room.on_message(connection, message)
-        # The first test is the quick one: nearly all that can be awaited is a coroutine.
-        if type(result) is CoroutineType or (result is not None and inspect.isawaitable(result)):
-            on_hand = Errand(live.own_chain)
-            current_errand.set(on_hand)
-            try:
-                await result
-            finally:
-                on_hand.ended = True
+    except (Exception, asyncio.CancelledError, *EXITS):
+        _log_raised(live, "on_message")
+        return None
+    if result is not None and inspect.isawaitable(result):
+        return _finish_message(live, result)
+    return None
+
+
+async def _finish_message(live: LiveRoom, result: Awaitable[object]) -> None:
+    on_hand = Errand(live.own_chain)
+    current_errand.set(on_hand)
+    try:
+        await result
     except asyncio.CancelledError:
         if being_cancelled():
             raise
         _log_raised(live, "on_message")
     except (Exception, *EXITS):
         _log_raised(live, "on_message")
+    finally:
+        on_hand.ended = True
 
 
 async def _connect(live: LiveRoom, room: Room, event: Event) -> None:

@@ -254,7 +254,7 @@ class Stage:
         if kind == Kind.ATTACH:
             self.room.attach(link, channel, messages.decode(payload, Attach))
         else:
-            self.room.deliver(link, channel, (kind, number, sequence, payload))
+            self.room.deliver(link, channel, kind, number, sequence, payload)
 
     def _on_lost(self, link: Link) -> None:
         self.room.detach(link)
