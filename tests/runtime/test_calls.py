@@ -109,6 +109,12 @@ class Shop(Room):
         answer: int = await self.parties.shop.get(room).note("after the write")
         return answer
 
+    async def write_and_wait(self, room: str, write: bool) -> Any:
+        """Wait for another room, after a write of its own or without one."""
+        if write:
+            self.storage.put("asked", True)
+        return await self.parties.shop.get(room).hold()
+
     async def on_request(self, request: Request) -> Response:
         if request.path == "/raise":
             raise RuntimeError("secret")
@@ -321,6 +327,29 @@ async def test_a_call_whose_writes_are_durable_is_not_handled_again(
         await call
     assert Shop.seen == ["awake", "once"]
     assert await b.note("again") == 3
+
+
+@pytest.mark.parametrize("has_written", [False, True])
+async def test_a_caller_that_dies_calls_again(
+    stage: Stage, rooms: Rooms, has_written: bool
+) -> None:
+    """Its event is handled again from its start, and so is the call: at least once.
+
+    Also if something that it wrote before it waited is durable: an event is done when its hook is.
+    """
+    call = rooms.parties.shop.get("a").write_and_wait("b", has_written)
+    await until(lambda: Shop.seen == ["held"])
+    break_off(stage, "a")
+    Shop.gate.set()
+    assert await call == "let go"
+    assert Shop.seen == ["held", "held"]
+
+
+def break_off(stage: Stage, name: str) -> None:
+    """The room's process is gone, as far as its gateway can tell."""
+    room = stage.room(name)
+    assert room is not None
+    room.break_off("a test wants it")
 
 
 async def test_the_gateway_of_the_caller_is_lost(stage: Stage, rooms: Rooms) -> None:
