@@ -1,17 +1,23 @@
 """The room: what applications subclass, and the room actor that runs it."""
 
-from .connection import Connection, StateTooLarge
-from .http import Request, Response
+from .connection import ClientError, Connection, StateTooLarge
+from .forms import FormFile
+from .http import BodyLost, Request, Response
 from .room import Room
 from .schedules import AlarmInfo, InvalidSchedule, Schedule
+from .server_sent import ServerSentEvent
 
 __all__ = [
     "AlarmInfo",
+    "BodyLost",
+    "ClientError",
     "Connection",
+    "FormFile",
     "InvalidSchedule",
     "Request",
     "Response",
     "Room",
     "Schedule",
+    "ServerSentEvent",
     "StateTooLarge",
 ]

@@ -1,6 +1,29 @@
 """What an application imports from Parlour."""
 
-from .actors import AlarmInfo, Connection, Request, Response, Room, Schedule
+from .actors import (
+    AlarmInfo,
+    BodyLost,
+    ClientError,
+    Connection,
+    FormFile,
+    Request,
+    Response,
+    Room,
+    Schedule,
+    ServerSentEvent,
+)
 from .deploying import deploy
 
-__all__ = ["AlarmInfo", "Connection", "Request", "Response", "Room", "Schedule", "deploy"]
+__all__ = [
+    "AlarmInfo",
+    "BodyLost",
+    "ClientError",
+    "Connection",
+    "FormFile",
+    "Request",
+    "Response",
+    "Room",
+    "Schedule",
+    "ServerSentEvent",
+    "deploy",
+]

@@ -8,19 +8,27 @@ to a client that is not there any more is dropped.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import os
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
 
 from aiohttp import web
 from yarl import URL
 
 from ..actors import messages
 from ..actors.counts import GatewayCounts, GatewayReport
-from ..actors.frames import Kind, unpack_broadcast, unpack_close, unpack_parts
+from ..actors.frames import (
+    Kind,
+    pack_amount,
+    unpack_broadcast,
+    unpack_close,
+    unpack_parts,
+)
 from ..actors.messages import (
     AutoResponse,
     Closed,
@@ -30,17 +38,20 @@ from ..actors.messages import (
     RoomKey,
     Standing,
 )
+from ..actors.options import RoomOptions
 from ..storage.opening import open_backend
 from .addresses import BadAddress, RoomAddress, room_address
 from .alarm_clock import AlarmClock
 from .client_socket import TRY_AGAIN_LATER, ClientSocket
 from .directory import Directory
+from .exchange import Exchange, RoomUnavailable, refuse
 from .front import Front
 from .handshake import BadHandshake, Upgrade
-from .http_front import HttpFront, RoomUnavailable
+from .http_front import HttpFront
 from .manager_client import Managers
 from .route import PendingEvent, Route
 from .router import Router
+from .send_buffer import send_limits
 from .settings import GatewaySettings
 from .status import GatewayStatus
 from .websocket import OPCODE_BINARY, OPCODE_TEXT, build_frame
@@ -50,16 +61,17 @@ log = logging.getLogger(__name__)
 INTERNAL_ERROR, GOING_AWAY, SERVICE_RESTART = 1011, 1001, 1012
 CONNECTION_ID_CHARACTERS_MAX = 256
 BACKLOG = 1024
+_OF_EXCHANGES = frozenset([Kind.RESPONSE, Kind.PIECE, Kind.END, Kind.WANTED])
 REPORT_INTERVAL_S = 1.0  # of what is counted, to the manager of the node
 
 
 class Gateway:
     """One per node."""
 
-    def __init__(self, settings: GatewaySettings, parties: Sequence[str]) -> None:
+    def __init__(self, settings: GatewaySettings, parties: Mapping[str, RoomOptions]) -> None:
         self.settings = settings
         self.message_bytes_max = settings.message_bytes_max
-        self.parties = frozenset(parties)
+        self.parties = parties
         # Events of rooms that cannot start with a new version wait for its roll-back.
         self.patient = False
         self.counts = GatewayCounts()
@@ -78,7 +90,8 @@ class Gateway:
             lambda: open_backend(settings.redis_url), self._router, lambda: self.parties
         )
         self._sockets: dict[int, tuple[ClientSocket, Route]] = {}
-        self._requests: dict[int, asyncio.Future[tuple[ResponseHead, bytes]]] = {}
+        self._exchanges: dict[int, Exchange] = {}
+        self._begun: dict[RoomKey, dict[int, Exchange]] = {}  # those that are tied to a room actor
         self._numbers = itertools.count(1)
         self._http = HttpFront(self, settings)
         self._server: asyncio.AbstractServer | None = None
@@ -92,7 +105,8 @@ class Gateway:
         Raises:
             OSError: If the port is taken.
         """
-        http = web.Server(self._http.handle, access_log=None)
+        # A client that leaves is no longer waited with: a streamed answer would go on for nobody.
+        http = web.Server(self._http.handle, access_log=None, handler_cancellation=True)
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Front(self, http),
             self.settings.host,
@@ -164,7 +178,9 @@ class Gateway:
         if route.refusing:
             raise BadHandshake(503, "the room has too much to do; try again later")
         number = next(self._numbers)
-        socket = ClientSocket(self, number, transport, upgrade)
+        options = self.parties[address.key.party]
+        limits = send_limits(options.send_buffer_bytes_max, options.drop_oldest)
+        socket = ClientSocket(self, number, transport, upgrade, limits)
         self._sockets[number] = (socket, route)
         record = ConnectionRecord(
             number,
@@ -196,8 +212,17 @@ class Gateway:
         route.sockets.pop(socket.number, None)
         if route.record(socket.number) is None:
             return  # its CONNECT was given up: no room has met it
-        closed = messages.encode(Closed(code, reason, was_clean))
+        failure, why = socket.failure
+        closed = messages.encode(Closed(code, reason, was_clean, failure, why))
         self._router.send(route, Kind.CLOSED, socket.number, closed)
+
+    def on_buffered(self, socket: ClientSocket, size_bytes: int) -> None:
+        """So much waits for a client to read it: passed a mark, or was read."""
+        route = self._sockets[socket.number][1]
+        record = route.record(socket.number)
+        if record is not None:
+            record.buffered_bytes = size_bytes
+        self._router.send_aside(route, Kind.BUFFERED, socket.number, pack_amount(size_bytes))
 
     def known_room(self, raw_path: str) -> RoomAddress | None:
         """The room at a path; None if the path is not a room's.
@@ -212,14 +237,16 @@ class Gateway:
             raise LookupError(f"there is no party {address.key.party!r}; deployed: {known}")
         return address
 
-    async def ask_room(
-        self, address: RoomAddress, head: messages.RequestHead, payload: bytes
-    ) -> tuple[ResponseHead, bytes]:
-        """Take a request to a room and wait for what it answers.
+    def options_of(self, party: str) -> RoomOptions:
+        """The options of a deployed party."""
+        return self.parties[party]
+
+    @contextlib.asynccontextmanager
+    async def ask_room(self, address: RoomAddress, payload: bytes) -> AsyncIterator[Exchange]:
+        """Take a request to a room, for as long as its answer is waited for.
 
         Raises:
-            RoomUnavailable: If the room has too much to do or cannot be woken.
-            TimeoutError: If it does not answer in `request_timeout_s`.
+            RoomUnavailable: If the room has too much to do.
         """
         self.counts.requests += 1
         route = self._router.route(address.key)
@@ -227,15 +254,17 @@ class Gateway:
             self.counts.refused += 1
             raise RoomUnavailable(503, "the room has too much to do; try again later")
         number = next(self._numbers)
-        answer: asyncio.Future[tuple[ResponseHead, bytes]]
-        answer = asyncio.get_running_loop().create_future()
-        self._requests[number] = answer
+        exchange = Exchange(number, partial(self._router.send_aside, route))
+        self._exchanges[number] = exchange
         try:
             self._router.send(route, Kind.REQUEST, number, payload)
-            async with asyncio.timeout(self.settings.request_timeout_s):
-                return await answer
+            yield exchange
         finally:
-            del self._requests[number]
+            del self._exchanges[number]
+            begun = self._begun.get(route.key)
+            if begun is not None and begun.pop(number, None) is not None and not begun:
+                del self._begun[route.key]
+            exchange.leave()
 
     def wake(self, key: RoomKey, *, only_held: bool) -> None:
         """Have a room woken where it is placed, and its clients here be known to it.
@@ -260,8 +289,8 @@ class Gateway:
                 held[0].write_frame(build_frame(opcode, payload))
         elif kind == Kind.BROADCAST_TEXT or kind == Kind.BROADCAST_BINARY:
             self._broadcast(route, kind, payload)
-        elif kind == Kind.RESPONSE:
-            self._on_response(number, payload)
+        elif kind in _OF_EXCHANGES:
+            self._on_answer(route, kind, number, payload)
         elif kind == Kind.AUTO_RESPONSE:
             pair = messages.decode(payload, AutoResponse)
             route.auto_response = (
@@ -286,11 +315,18 @@ class Gateway:
             for socket in list(route.sockets.values()):
                 socket.write_frame(frame)
 
-    def _on_response(self, number: int, payload: bytes) -> None:
-        answer = self._requests.get(number)
-        if answer is not None and not answer.done():
+    def _on_answer(self, route: Route, kind: int, number: int, payload: bytes) -> None:
+        exchange = self._exchanges.get(number)
+        if exchange is None:
+            refuse(partial(self._router.send_aside, route), number, kind)
+            return
+        if kind == Kind.RESPONSE:
             head, body = unpack_parts(payload)
-            answer.set_result((messages.decode(head, ResponseHead), body))
+            exchange.on_response(messages.decode(head, ResponseHead), body)
+        else:
+            exchange.on_frame(kind, payload)
+        if exchange.begun:
+            self._begun.setdefault(route.key, {})[number] = exchange
 
     def _on_standing(self, route: Route, kind: int, number: int, payload: bytes) -> None:
         if kind == Kind.ACCEPT or kind == Kind.STANDING:
@@ -298,6 +334,11 @@ class Gateway:
             if record is not None:
                 standing = messages.decode(payload, Standing)
                 record.tags, record.state = standing.tags, standing.state
+                record.place = standing.place
+        elif kind == Kind.REPLACED:
+            record = route.record(number)
+            if record is not None:
+                record.replaced = True
         held = self._sockets.get(number)
         if held is None:
             return
@@ -305,9 +346,14 @@ class Gateway:
             route.sockets[number] = held[0]
         elif kind == Kind.ACCEPT:
             held[0].open()
-        elif kind == Kind.CLOSE:
+        elif kind == Kind.CLOSE or kind == Kind.REPLACED:
             route.sockets.pop(number, None)
             held[0].close(*unpack_close(payload))
+
+    def on_room_left(self, route: Route) -> None:
+        """The room actor that had the room has it no more."""
+        for exchange in self._begun.get(route.key, {}).values():
+            exchange.lose_room()
 
     def on_event_failed(
         self, route: Route, event: PendingEvent, why: str, *, try_again: bool
@@ -315,9 +361,9 @@ class Gateway:
         """An event will not be handled: tell whoever sent it."""
         self.counts.refused += 1
         if event.kind == Kind.REQUEST:
-            answer = self._requests.get(event.number)
-            if answer is not None and not answer.done():
-                answer.set_exception(RoomUnavailable(503 if try_again else 500, why))
+            exchange = self._exchanges.get(event.number)
+            if exchange is not None:
+                exchange.fail(503 if try_again else 500, why)
         elif event.kind == Kind.ALARM:
             log.warning("an alarm of room %s is put off: %s", route.key, why)
         elif event.kind != Kind.CLOSED and event.number in self._sockets:

@@ -6,11 +6,15 @@ import parlour
 
 PUBLIC = [
     "AlarmInfo",
+    "BodyLost",
+    "ClientError",
     "Connection",
+    "FormFile",
     "Request",
     "Response",
     "Room",
     "Schedule",
+    "ServerSentEvent",
     "deploy",
 ]
 
