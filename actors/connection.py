@@ -181,7 +181,7 @@ class Connection:
 
     def request(self) -> Request:
         """The request that opened the connection."""
-        return Request("GET", self.uri, "/", self._record.headers)
+        return Request("GET", self.uri, self._record.path, self._record.headers)
 
     def tag(self, tags: object) -> None:
         """Give the connection its tags.

@@ -60,6 +60,7 @@ class ConnectionRecord(msgspec.Struct):
     state: bytes = b""  # by the storage codec; empty means None
     place: int = 0  # in the order in which its room met the connections of all gateways
     replaced: bool = False  # by a newer one of the same id: closing, and told of
+    path: str = "/"  # below the room
     buffered_bytes: int = 0  # that waited for the client when the room was last told
 
 

@@ -17,6 +17,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from ..actors.counts import GatewayCounts
 from ..actors.frames import BINARY, TEXT
+from .fragments import Fragments, TooLarge
 from .handshake import Upgrade, minimal_request
 from .send_buffer import MARK_BYTES, HeldFrames, SendLimits
 from .websocket import OPCODE_PONG, build_frame
@@ -28,7 +29,6 @@ _picows_log = logging.LoggerAdapter(logging.getLogger("picows.gateway"))
 _picows_log.setLevel(logging.CRITICAL)
 
 EARLY_BYTES_MAX = 4 * 1024 * 1024  # sent by the room before the handshake is answered
-FRAGMENTS_MAX = 16_384  # of one message: pieces of no bytes at all cost memory too
 CLOSE_TIMEOUT_S = 5.0  # for the client to answer a close
 # What one turn of the event loop sends a client leaves in one write, up to so much: writing at once
 # made echoes 10 % and broadcasts to 100 sockets 17 % slower. Past it `pause_writing` is called.
@@ -88,9 +88,7 @@ class ClientSocket(WSListener):
         self._websocket: WSTransport | None = None
         # Frames for a client that is not in yet, or that does not read; None: they are written.
         self._held: HeldFrames | None = HeldFrames()
-        self._fragments: list[bytes] = []
-        self._fragments_kind = 0
-        self._fragments_bytes = 0
+        self._fragments: Fragments | None = None  # of a message that has not come whole
         self._close_sent: tuple[int, str] | None = None
         self._close_received: tuple[int, str] | None = None
         self._told = False
@@ -293,36 +291,29 @@ class ClientSocket(WSListener):
             self._owner.on_buffered(self, self._transport.get_write_buffer_size())
 
     def _begin(self, frame: WSFrame, kind: int) -> None:
-        if self._fragments_kind:
+        if self._fragments is not None:
             self._fail(PROTOCOL_ERROR, "a new message began inside a fragmented one")
         elif frame.fin:
             self._deliver(kind, frame.get_payload_as_bytes())
         else:
-            self._fragments_kind = kind
-            self._fragments = []
-            self._fragments_bytes = 0
-            self._gather(frame)
+            self._fragments = Fragments(kind)
+            self._gather(self._fragments, frame)
 
     def _continue(self, frame: WSFrame) -> None:
-        if not self._fragments_kind:
+        if self._fragments is None:
             self._fail(PROTOCOL_ERROR, "a continuation without a beginning")
-            return
-        self._gather(frame)
-        if frame.fin and self._fragments_kind:
-            kind, self._fragments_kind = self._fragments_kind, 0
-            payload = b"".join(self._fragments)
-            self._fragments = []
-            self._deliver(kind, payload)
-
-    def _gather(self, frame: WSFrame) -> None:
-        piece = frame.get_payload_as_bytes()
-        self._fragments_bytes += len(piece)
-        if self._fragments_bytes > self._owner.message_bytes_max:
-            self._fail(TOO_BIG, f"a message has at most {self._owner.message_bytes_max} bytes")
-        elif len(self._fragments) >= FRAGMENTS_MAX:
-            self._fail(TOO_BIG, f"a message has at most {FRAGMENTS_MAX} fragments")
         else:
-            self._fragments.append(piece)
+            self._gather(self._fragments, frame)
+
+    def _gather(self, fragments: Fragments, frame: WSFrame) -> None:
+        try:
+            fragments.add(frame.get_payload_as_bytes(), self._owner.message_bytes_max)
+        except TooLarge as error:
+            self._fail(TOO_BIG, str(error))
+            return
+        if frame.fin:
+            self._fragments = None
+            self._deliver(fragments.kind, fragments.whole())
 
     def _deliver(self, kind: int, payload: bytes) -> None:
         if self._closing:
@@ -353,7 +344,7 @@ class ClientSocket(WSListener):
             self._websocket.disconnect()
 
     def _fail(self, code: int, reason: str) -> None:
-        self._fragments, self._fragments_kind = [], 0
+        self._fragments = None
         if self._close_sent is None:
             self.failure = (code, reason)
         self.close(code, reason)

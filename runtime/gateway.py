@@ -8,14 +8,13 @@ to a client that is not there any more is dropped.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
 from yarl import URL
@@ -32,14 +31,12 @@ from ..actors.frames import (
     pack_amount,
     unpack_broadcast,
     unpack_close,
-    unpack_parts,
 )
 from ..actors.messages import (
     AutoResponse,
     Closed,
     ConnectionRecord,
     Hello,
-    ResponseHead,
     RoomKey,
     Standing,
 )
@@ -50,7 +47,9 @@ from .addresses import BadAddress, RoomAddress, room_address
 from .alarm_clock import AlarmClock
 from .client_socket import TRY_AGAIN_LATER, ClientSocket
 from .directory import Directory
-from .exchange import Exchange, RoomUnavailable, refuse
+from .exchange import Exchange, RoomUnavailable
+from .exchanges import KINDS as OF_EXCHANGES
+from .exchanges import Exchanges
 from .front import Front
 from .handshake import BadHandshake, Upgrade
 from .http_front import HttpFront
@@ -67,7 +66,6 @@ log = logging.getLogger(__name__)
 INTERNAL_ERROR, GOING_AWAY, SERVICE_RESTART = 1011, 1001, 1012
 CONNECTION_ID_CHARACTERS_MAX = 256
 BACKLOG = 1024
-_OF_EXCHANGES = frozenset([Kind.RESPONSE, Kind.PIECE, Kind.END, Kind.WANTED])
 REPORT_INTERVAL_S = 1.0  # of what is counted, to the manager of the node
 
 
@@ -102,8 +100,7 @@ class Gateway:
             lambda: open_alarms(settings.redis_url), self._router, lambda: self.parties
         )
         self._sockets: dict[int, tuple[ClientSocket, Route]] = {}
-        self._exchanges: dict[int, Exchange] = {}
-        self._begun: dict[RoomKey, dict[int, Exchange]] = {}  # those that are tied to a room actor
+        self._exchanges = Exchanges(self._router)
         self._numbers = itertools.count(1)
         self._http = HttpFront(self, settings)
         self._server: asyncio.Server | None = None
@@ -212,6 +209,7 @@ class Gateway:
             client_id,
             f"ws://{upgrade.host}{upgrade.path}",
             upgrade.headers,
+            path=address.path,
         )
         self.counts.connects += 1
         self._router.send_connect(route, record)
@@ -266,8 +264,9 @@ class Gateway:
         """The options of a deployed party."""
         return self.parties[party]
 
-    @contextlib.asynccontextmanager
-    async def ask_room(self, address: RoomAddress, payload: bytes) -> AsyncIterator[Exchange]:
+    def ask_room(
+        self, address: RoomAddress, payload: bytes
+    ) -> AbstractAsyncContextManager[Exchange]:
         """Take a request to a room, for as long as its answer is waited for.
 
         Raises:
@@ -278,18 +277,7 @@ class Gateway:
         if route.refusing:
             self.counts.refused += 1
             raise RoomUnavailable(503, "the room has too much to do; try again later")
-        number = next(self._numbers)
-        exchange = Exchange(number, partial(self._router.send_aside, route))
-        self._exchanges[number] = exchange
-        try:
-            self._router.send(route, Kind.REQUEST, number, payload)
-            yield exchange
-        finally:
-            del self._exchanges[number]
-            begun = self._begun.get(route.key)
-            if begun is not None and begun.pop(number, None) is not None and not begun:
-                del self._begun[route.key]
-            exchange.leave()
+        return self._exchanges.ask(route, next(self._numbers), payload)
 
     def wake(self, key: RoomKey, *, only_held: bool) -> None:
         """Have a room woken where it is placed, and its clients here be known to it.
@@ -314,8 +302,8 @@ class Gateway:
                 held[0].write_frame(build_frame(opcode, payload))
         elif kind in (BROADCAST_TEXT, BROADCAST_BINARY):
             self._broadcast(route, kind, payload)
-        elif kind in _OF_EXCHANGES:
-            self._on_answer(route, kind, number, payload)
+        elif kind in OF_EXCHANGES:
+            self._exchanges.on_room_frame(route, kind, number, payload)
         elif kind == Kind.AUTO_RESPONSE:
             pair = messages.decode(payload, AutoResponse)
             route.auto_response = (
@@ -339,19 +327,6 @@ class Gateway:
         else:
             for socket in list(route.sockets.values()):
                 socket.write_frame(frame)
-
-    def _on_answer(self, route: Route, kind: int, number: int, payload: bytes) -> None:
-        exchange = self._exchanges.get(number)
-        if exchange is None:
-            refuse(partial(self._router.send_aside, route), number, kind)
-            return
-        if kind == Kind.RESPONSE:
-            head, body = unpack_parts(payload)
-            exchange.on_response(messages.decode(head, ResponseHead), body)
-        else:
-            exchange.on_frame(kind, payload)
-        if exchange.begun:
-            self._begun.setdefault(route.key, {})[number] = exchange
 
     def _on_standing(self, route: Route, kind: int, number: int, payload: bytes) -> None:
         if kind == Kind.ACCEPT or kind == Kind.STANDING:
@@ -377,8 +352,7 @@ class Gateway:
 
     def on_room_left(self, route: Route) -> None:
         """The room actor that had the room has it no more."""
-        for exchange in self._begun.get(route.key, {}).values():
-            exchange.lose_room()
+        self._exchanges.on_room_left(route.key)
 
     def on_event_failed(
         self, route: Route, event: PendingEvent, why: str, *, try_again: bool
@@ -386,9 +360,7 @@ class Gateway:
         """An event will not be handled: tell whoever sent it."""
         self.counts.refused += 1
         if event.kind == Kind.REQUEST:
-            exchange = self._exchanges.get(event.number)
-            if exchange is not None:
-                exchange.fail(503 if try_again else 500, why)
+            self._exchanges.fail(event.number, 503 if try_again else 500, why)
         elif event.kind == Kind.ALARM:
             log.warning("an alarm of room %s is put off: %s", route.key, why)
         elif event.kind != Kind.CLOSED and event.number in self._sockets:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from parlour.actors.frames import Kind
 from parlour.runtime import client_socket
-from parlour.runtime.client_socket import FRAGMENTS_MAX
+from parlour.runtime.fragments import FRAGMENTS_MAX
 from parlour.runtime.send_buffer import MARK_BYTES, SendLimits
 from parlour.runtime.websocket import OPCODE_TEXT, build_frame
 

@@ -113,13 +113,14 @@ async def other(stage: Stage) -> AsyncIterator[RawClient]:
 
 async def test_a_client_talks_with_its_room(stage: Stage, client: RawClient) -> None:
     """From the handshake, which the room answers, to the close, which it hears of."""
-    client.send(upgrade("/parties/chat/a%20b/?_pk=ada&x=1", Cookie="c"))
+    client.send(upgrade("/parties/chat/a%20b/more?_pk=ada&x=1", Cookie="c"))
     channel, attach = await stage.actor.attached()
     assert str(attach.key) == "chat/a%20b"
     connect = await stage.actor.event()
     record = messages.decode(connect.payload, ConnectionRecord)
     assert (record.id, record.number) == ("ada", connect.number)
-    assert record.uri == "ws://h/parties/chat/a%20b/?_pk=ada&x=1"
+    assert record.uri == "ws://h/parties/chat/a%20b/more?_pk=ada&x=1"
+    assert record.path == "/more"
     assert ("Cookie", "c") in [(name.title(), value) for name, value in record.headers]
 
     stage.actor.say(Kind.TAKEN, channel, connect.number)
