@@ -52,7 +52,7 @@ from .exchanges import KINDS as OF_EXCHANGES
 from .exchanges import Exchanges
 from .front import Front
 from .handshake import BadHandshake, Upgrade
-from .http_front import HttpFront
+from .http_front import HttpFront, http_log
 from .manager_client import Managers
 from .route import PendingEvent, Route
 from .router import Router
@@ -115,7 +115,9 @@ class Gateway:
             OSError: If the port is taken.
         """
         # A client that leaves is no longer waited with: a streamed answer would go on for nobody.
-        http = web.Server(self._http.handle, access_log=None, handler_cancellation=True)
+        http = web.Server(
+            self._http.handle, access_log=None, logger=http_log, handler_cancellation=True
+        )
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Front(self, http),
             self.settings.host,

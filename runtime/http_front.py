@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from .addresses import BadAddress, RoomAddress
 from .front import Doorkeeper, let_wait
@@ -16,6 +18,18 @@ if TYPE_CHECKING:
     from .settings import GatewaySettings
 
 INDEX = "index.html"
+
+
+class OwnDefects(logging.Filter):
+    """Lets through what is ours to mend; that a request is no HTTP, or ends midway, is not."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | ConnectionResetError)
+
+
+http_log = logging.getLogger("parlour.http")  # of aiohttp
+http_log.addFilter(OwnDefects())
 
 
 class Rooms(Doorkeeper, RoomAsker, Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import uuid
 from typing import Any
@@ -203,7 +204,7 @@ async def test_a_room_reads_a_body_that_is_longer_than_it_would_keep(
     url = f"{parlour.url}/parties/streamer/{room}"
     async with http.post(url + "?die", data=bytes(100_000)) as response:
         assert response.status == 502
-    async with http.post(url, data=bytes(20_000_000)) as response:
+    async with http.post(url, data=io.BytesIO(bytes(20_000_000))) as response:
         assert (response.status, await response.text()) == (200, "20000000 True")
     async with http.post(url, data=bytes(1000)) as response:
         assert await response.text() == "1000 False"
