@@ -88,7 +88,6 @@ TEXT, BINARY = int(Kind.TEXT), int(Kind.BINARY)
 CLOSED, DONE = int(Kind.CLOSED), int(Kind.DONE)
 SEND_TEXT, SEND_BINARY = int(Kind.SEND_TEXT), int(Kind.SEND_BINARY)
 BROADCAST_TEXT, BROADCAST_BINARY = int(Kind.BROADCAST_TEXT), int(Kind.BROADCAST_BINARY)
-HELLO = int(Kind.HELLO)
 
 # Payload of GONE: no event is to blame; b"broken": one may be; b"": in order.
 GONE_LOST = b"lost"
@@ -172,11 +171,11 @@ class FrameReader:
     Raises `FrameError` for a length that no frame can have; the stream is lost then.
     """
 
-    __slots__ = ("_chunks", "_held_bytes", "_needed_bytes", "_on_frame", "frame_bytes_max")
+    __slots__ = ("_chunks", "_held_bytes", "_needed_bytes", "frame_bytes_max", "on_frame")
 
     def __init__(self, on_frame: FrameHandler, frame_bytes_max: int = FRAME_BYTES_MAX) -> None:
         self.frame_bytes_max = frame_bytes_max
-        self._on_frame = on_frame
+        self.on_frame = on_frame
         self._chunks: list[bytes] = []  # of a frame that has not arrived whole
         self._held_bytes = 0
         self._needed_bytes = 0  # before it is worth joining the chunks
@@ -192,7 +191,7 @@ class FrameReader:
             self._chunks.clear()
         size = len(data)
         position = 0
-        unpack, on_frame = _HEAD.unpack_from, self._on_frame
+        unpack, on_frame = _HEAD.unpack_from, self.on_frame
         while size - position >= _HEAD_BYTES:
             length, kind, channel, number, sequence = unpack(data, position)
             if not _HEAD_BYTES - _LENGTH_BYTES <= length <= self.frame_bytes_max:
