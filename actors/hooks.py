@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -62,14 +62,19 @@ def being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def handle_event(live: LiveRoom, room: Room, event: Event) -> None:
-    """Handle one event to its end."""
+def handle_event(live: LiveRoom, room: Room, event: Event) -> Awaitable[None] | None:
+    """Handle one event; what is returned, if it is not None, is to be awaited to its end."""
     kind = event.kind
     if kind == TEXT:
-        await _message(live, room, event, event.payload.decode())
-    elif kind == BINARY:
-        await _message(live, room, event, event.payload)
-    elif kind == Kind.CONNECT:
+        return _message(live, room, event, event.payload.decode())
+    if kind == BINARY:
+        return _message(live, room, event, event.payload)
+    return _handle_other(live, room, event)
+
+
+async def _handle_other(live: LiveRoom, room: Room, event: Event) -> None:
+    kind = event.kind
+    if kind == Kind.CONNECT:
         await _connect(live, room, event)
     elif kind == Kind.CLOSED:
         await _closed(live, room, event)
@@ -84,15 +89,26 @@ async def handle_event(live: LiveRoom, room: Room, event: Event) -> None:
         await _request(live, room, event)
 
 
-async def _message(live: LiveRoom, room: Room, event: Event, message: str | bytes) -> None:
+def _message(
+    live: LiveRoom, room: Room, event: Event, message: str | bytes
+) -> Awaitable[None] | None:
+    # Not through call_hook: this is the path of every message, and most hooks end at once.
     connection = event.attachment.connections.get(event.number)
     if connection is None or connection.closing:
-        return
+        return None
     try:
-        # Not through call_hook: this is the path of every message, and most hooks end at once.
         result = room.on_message(connection, message)
-        if result is not None and inspect.isawaitable(result):
-            await result
+    except (Exception, asyncio.CancelledError, *EXITS):
+        _log_raised(live, "on_message")
+        return None
+    if result is not None and inspect.isawaitable(result):
+        return _finish_message(live, result)
+    return None
+
+
+async def _finish_message(live: LiveRoom, result: Awaitable[object]) -> None:
+    try:
+        await result
     except asyncio.CancelledError:
         if being_cancelled():
             raise

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 EVENTS_PER_REPORT_MAX = 32  # handled before the gateways are told, when more wait
 STOP_TIMEOUT_S = 10.0  # for on_stop
+_LIVE = State.LIVE  # looked up once: see the same in frames.py
 RELEASE_TIMEOUT_S = 1.0  # for a room that broke to give its claim back
 
 
@@ -139,11 +140,12 @@ class LiveRoom:
         if self.state is State.LIVE:
             self.attachments.tell_ready(attachment)
 
-    def deliver(self, link: Link, channel: int, event: tuple[int, int, int, bytes]) -> None:
+    def deliver(
+        self, link: Link, channel: int, kind: int, number: int, sequence: int, payload: bytes
+    ) -> None:
         """Queue an event of a gateway; one of a channel that is not attached is dropped."""
         attachment = self.attachments.get(link, channel)
         if attachment is not None:
-            kind, number, sequence, payload = event
             self._mailbox.put(Event(kind, attachment, number, sequence, payload))
 
     def hear(self, link: Link, channel: int, kind: int, number: int, payload: bytes) -> None:
@@ -304,7 +306,7 @@ class LiveRoom:
     async def _handle_events(self, handling: Handling) -> None:
         since_report = 0
         # The state, for a hook that swallowed its cancellation: its room is broken all the same.
-        while self._leave_reason is None and self.state is State.LIVE:
+        while self._leave_reason is None and self.state is _LIVE:
             event = self._mailbox.take()
             if event is None:
                 self.attachments.tell_done()
@@ -332,7 +334,8 @@ class LiveRoom:
         if self._options.interleave and event.sequence > attachment.careful_until:
             await handling.begin(event)
             return
-        await handling.finish()
+        if handling.interleaving:
+            await handling.finish()
         careful = 0 < event.sequence <= attachment.careful_until
         if careful:
             # An earlier process died on one of these: the gateway must know which.

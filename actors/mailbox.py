@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import NamedTuple
+
+import msgspec
 
 from .attachment import Attachment
 from .frames import Kind
@@ -17,7 +18,7 @@ from .frames import Kind
 EVENTS_MAX = 100_000
 
 
-class Event(NamedTuple):
+class Event(msgspec.Struct, gc=False):
     """One event of a room."""
 
     kind: int

@@ -197,7 +197,7 @@ class RoomActor:
         room = self._channels.get((link, channel))
         if room is not None:
             try:
-                room.deliver(link, channel, (kind, number, sequence, payload))
+                room.deliver(link, channel, kind, number, sequence, payload)
             except MailboxFull as error:
                 log.error("closing %r: %s", link, error)
                 link.abort()

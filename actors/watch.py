@@ -133,7 +133,9 @@ async def handle_watched(live: LiveRoom, room: Room, event: Event) -> None:
     seen = _describe(live.key, event, contents=watch.contents)
     began_s = time.monotonic()
     try:
-        await handle_event(live, room, event)
+        pending = handle_event(live, room, event)
+        if pending is not None:
+            await pending
     finally:
         seen.duration_s = time.monotonic() - began_s
         watch.note(seen)
