@@ -45,6 +45,9 @@ class Kind(enum.IntEnum):
     CLOSED = 15  # gateway, event: messages.Closed
     REQUEST = 16  # gateway, event: head and body, see pack_parts
     ALARM = 17  # gateway, event: an alarm is due, as far as the gateway knows; no payload
+    CALL = (
+        18  # gateway, event: another room's call: messages.CallHead and arguments, see pack_parts
+    )
 
     BODY = 50  # gateway, aside: the next piece of a request's body; an empty one is a beginning
     BODY_END = 51  # gateway, aside: that was all; or, with a text, why the rest will not come
@@ -71,6 +74,7 @@ class Kind(enum.IntEnum):
     END = 56  # room actor: the end of a streamed answer; "cut" if it is not whole
     WANTED = 57  # room actor: so many bytes more of a request's body may be sent: pack_amount
     REPLACED = 58  # room actor: close this connection, of which it knows no more: pack_close
+    RETURN = 35  # room actor: messages.Returned and the result of a call, see pack_parts
 
     WAKE = 40  # gateway to manager: where is this room, wake it if need be: messages.Wake
     PLACED = 41  # manager to gateway: messages.Placed

@@ -18,16 +18,18 @@ from ..storage import Backend, Claim, ClaimHeld, Storage, StorageError
 from . import messages
 from .alarms import RoomAlarms
 from .attachments import Attachments
+from .calls import Line, RoomCalls
+from .chain import Chain, errand
 from .connection import Connection
 from .counts import PartyCounts
-from .frames import GONE_RETURN, Kind, unpack_amount
+from .frames import GONE_RETURN, Kind, unpack_amount, unpack_parts
 from .gates import OutputGate
 from .handling import Handling
 from .hooks import EXITS, call_hook, tell_handled
 from .lifecycle import State, Step, next_state
 from .link import Link
 from .mailbox import Event, Mailbox
-from .messages import Attach, Refused, RoomKey
+from .messages import Attach, CallHead, Hop, Refused, RoomKey
 from .options import RoomOptions
 from .room import Room
 from .streams import Streams
@@ -52,6 +54,7 @@ class Surroundings:
     on_absent: Callable[[LiveRoom], None]
     wall_clock: Callable[[], float] = time.time  # the time of day, for alarms
     watch: Watch = field(default_factory=Watch)  # for operators who follow
+    line: Line | None = None  # to other rooms
 
 
 class LiveRoom:
@@ -70,8 +73,11 @@ class LiveRoom:
         self.state = State.ABSENT
         self.last_event_s = self.started_s = around.clock()
         self.start_failed = False  # on_start raised
+        self.hop = Hop(key.space, is_busy=not options.interleave)
+        self.own_chain: Chain = (self.hop,)  # of what it calls where nobody waits for it
         self.attachments = Attachments(self)
         self.streams = Streams(self)
+        self.calls = RoomCalls(around.line, lambda: self.output)
         self.storage: Storage
         self.output: OutputGate
         self._room_class = room_class
@@ -118,6 +124,7 @@ class LiveRoom:
             and self._handling.idle
             and not self._mailbox
             and not self.streams
+            and not self.calls.busy
         )
 
     @property
@@ -187,6 +194,7 @@ class LiveRoom:
         self._counts.resets += 1
         self._step(Step.BREAK)
         self.alarms.stop()
+        self.calls.end()
         if self._handling is not None:
             self.output.shut()
             self.storage.abandon()
@@ -250,9 +258,11 @@ class LiveRoom:
         try:
             handling = self._build()
             async with asyncio.timeout(self._options.handler_s_max):
-                await call_hook(self._room.on_start)
+                with errand(self._waiting_chain()):
+                    await call_hook(self._room.on_start)
         except (Exception, *EXITS):
             log.exception("party %s, room %s: on_start raised", self.key.party, self.key.quoted_id)
+            self.calls.end()
             self.start_failed = True
             self._counts.failed_starts += 1
             self.output.shut()
@@ -363,10 +373,12 @@ class LiveRoom:
         await self.streams.close()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
-                await call_hook(self._room.on_stop, self._leave_reason)
+                with errand((Hop(self.key.space, is_busy=True),)):
+                    await call_hook(self._room.on_stop, self._leave_reason)
         except Exception:
             log.exception("party %s, room %s: on_stop raised", self.key.party, self.key.quoted_id)
         await self.storage.close()
+        self.calls.end()
         self.attachments.tell_done()
         await self._around.backend.release(
             self.key.space, owner=self._around.owner, epoch=self._epoch
@@ -375,6 +387,13 @@ class LiveRoom:
         reason = self._leave_reason or "shutdown"
         self._counts.left[reason] = self._counts.left.get(reason, 0) + 1
         self.attachments.tell_gone(GONE_RETURN if self.attachments.gateway_count > 1 else b"")
+
+    def _waiting_chain(self) -> Chain:
+        """Who waits for on_start: the room itself, and who has called it by then."""
+        calls = [event.payload for event in self._mailbox.waiting() if event.kind == Kind.CALL]
+        heads = [messages.decode(unpack_parts(payload)[0], CallHead) for payload in calls]
+        hops = dict.fromkeys(hop for head in heads for hop in head.chain)
+        return (*hops, Hop(self.key.space, is_busy=True))
 
     # Small steps
 

@@ -60,6 +60,10 @@ class Mailbox:
         """The next event, or None."""
         return self._events.popleft() if self._events else None
 
+    def waiting(self) -> list[Event]:
+        """Those that were not taken yet."""
+        return list(self._events)
+
     def drop(self, attachment: Attachment) -> None:
         """Drop what a gateway that is gone had sent, but for the ends of connections.
 

@@ -136,6 +136,11 @@ class ClientSocket(WSListener):
             return  # sent when the handshake is done
         self._send_close(code, reason)
 
+    def fail(self, code: int, reason: str) -> None:
+        """The room does not take it, or cannot go on with it: it is let in to be told."""
+        self.open()
+        self.close(code, reason)
+
     def refuse(self) -> None:
         """Drop a client that was never let in."""
         self._told = True
