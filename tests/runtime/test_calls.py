@@ -148,7 +148,7 @@ class Needy(Room):
     """Asks another room before it is there for anybody."""
 
     async def on_start(self) -> None:
-        self.name_of_friend = await self.parties.shop.get("a").chain()
+        self.name_of_friend: str = await self.parties.shop.get("a").chain()
 
     def friend(self) -> str:
         return self.name_of_friend
