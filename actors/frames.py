@@ -14,6 +14,7 @@ from __future__ import annotations
 import enum
 import struct
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 FRAME_BYTES_MAX = 80 * 1024 * 1024  # above any message or body limit that settings allow
 
@@ -69,8 +70,9 @@ class Kind(enum.IntEnum):
     EXIT = 44  # manager to room actor: leave every room in good order, then end the process
 
 
-# Payload of GONE: no event is to blame; b"broken": one may be; b"": in order.
+# Payload of GONE: no event is to blame; one may be; b"" is for in good order.
 GONE_LOST = b"lost"
+GONE_BROKEN = b"broken"
 # In order too, but gateways that hold connections come back at once: there are several, and one
 # alone would wake the room without the others' clients.
 GONE_RETURN = b"return"
@@ -96,6 +98,25 @@ def pack(
         _HEAD.pack(_HEAD_BYTES - _LENGTH_BYTES + len(payload), kind, channel, number, sequence)
         + payload
     )
+
+
+class Head(NamedTuple):
+    """What a frame says of itself."""
+
+    kind: int
+    channel: int
+    number: int
+    sequence: int
+
+
+def head_of(frame: bytes) -> Head:
+    """The head of a frame that `pack` has made."""
+    return Head(*_HEAD.unpack_from(frame)[1:])
+
+
+def payload_of(frame: bytes) -> bytes:
+    """The payload of a frame that `pack` has made."""
+    return frame[_HEAD_BYTES:]
 
 
 def pack_broadcast(without: Iterable[int], data: bytes) -> bytes:

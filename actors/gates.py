@@ -66,8 +66,10 @@ class OutputGate:
             self.held_bytes -= len(frame)
             link.write(frame)
 
-    def shut(self) -> None:
-        """Drop what waits, and everything from now on: the room is reset."""
+    def shut(self) -> list[tuple[Link, bytes]]:
+        """Drop what waits, and everything from now on: the room is reset. Returns what waited."""
         self._shut = True
+        dropped = [(link, frame) for _, link, frame in self._held]
         self._held.clear()
         self.held_bytes = 0
+        return dropped
