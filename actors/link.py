@@ -13,9 +13,10 @@ import errno
 import logging
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
-from .frames import FRAME_BYTES_MAX, FrameError, FrameReader, Kind, head_of, pack
+from .frames import FRAME_BYTES_MAX, FrameError, FrameReader, Head, Kind, head_of, pack
 from .link_handshake import FRAME_BYTES_MAX as UNTRUSTED_BYTES_MAX
 from .link_handshake import Handshake, NotTrusted
 from .messages import Hello, decode, encode
@@ -51,7 +52,7 @@ class Link(asyncio.Protocol):
         self.lost = False
         self.vanished = False  # lost because the other node does not answer any more
         self.paused = False
-        self._on_frame = on_frame
+        self._hand_on = partial(on_frame, self)  # a frame to `on_frame`, without a step between
         self._on_lost = on_lost
         self._on_hello = on_hello
         # Asked before anything leaves: a process past its lease must stay silent. What may not
@@ -112,11 +113,11 @@ class Link(asyncio.Protocol):
         """Of the frames that wait for the end of this turn, or for the leave to be sent."""
         return sum(map(len, self._outgoing))
 
-    def drop(self, channel: int) -> list[bytes]:
-        """Take back the frames of a channel that were not sent."""
-        dropped = [frame for frame in self._outgoing if head_of(frame).channel == channel]
+    def drop(self, unwanted: Callable[[Head], bool]) -> list[bytes]:
+        """Take back frames that were not sent."""
+        dropped = [frame for frame in self._outgoing if unwanted(head_of(frame))]
         if dropped:
-            self._outgoing[:] = [f for f in self._outgoing if head_of(f).channel != channel]
+            self._outgoing[:] = [f for f in self._outgoing if not unwanted(head_of(f))]
         return dropped
 
     def say_now(self, *frames: bytes) -> None:
@@ -191,7 +192,9 @@ class Link(asyncio.Protocol):
             if self._on_hello is not None:
                 self._on_hello(self, self.peer)
             return
-        self._on_frame(self, kind, channel, number, sequence, payload)
+        # A peer says it once and first: from here on, frames go to `on_frame` alone.
+        self._reader.on_frame = self._hand_on
+        self._hand_on(kind, channel, number, sequence, payload)
 
     def pause_writing(self) -> None:
         self.paused = True

@@ -18,18 +18,21 @@ from ..storage.server_errors import ConnectionLost, ServerUnavailable
 from . import messages
 from .alarms import RoomAlarms
 from .attachments import Attachments
+from .calls import RoomCalls
+from .chain import Chain, errand
 from .connection import Connection
 from .counts import PartyCounts
-from .frames import GONE_BROKEN, GONE_LOST, GONE_RETURN, Kind
-from .gates import OutputGate
+from .frames import GONE_BROKEN, GONE_LOST, GONE_RETURN, Kind, unpack_amount, unpack_parts
+from .gates import OutputGate, Sink
 from .handling import Handling
 from .hooks import EXITS, call_hook, tell_handled
 from .lifecycle import State, Step, next_state
 from .link import Link
 from .mailbox import Event, Mailbox
-from .messages import Attach, Refused, RoomKey
+from .messages import Attach, CallHead, Hop, Refused, RoomKey
 from .options import RoomOptions
 from .room import Room
+from .streams import Streams
 from .surroundings import Surroundings
 from .unsaid import tell_lost
 from .watch import current_room
@@ -38,6 +41,7 @@ log = logging.getLogger(__name__)
 
 EVENTS_PER_REPORT_MAX = 32  # handled before the gateways are told, when more wait
 STOP_TIMEOUT_S = 10.0  # for on_stop
+_LIVE = State.LIVE  # looked up once: see the same in frames.py
 RELEASE_TIMEOUT_S = 1.0  # for a room that broke to give its claim back
 
 
@@ -57,7 +61,11 @@ class LiveRoom:
         self.state = State.ABSENT
         self.last_event_s = self.started_s = around.clock()
         self.start_failed = False  # on_start raised
+        self.hop = Hop(key.space, is_busy=not options.interleave)
+        self.own_chain: Chain = (self.hop,)  # of what it calls where nobody waits for it
         self.attachments = Attachments(self)
+        self.streams = Streams(self)
+        self.calls = RoomCalls(around.line, lambda: self.output)
         self.storage: Storage
         self.output: OutputGate
         self._room_class = room_class
@@ -87,6 +95,9 @@ class LiveRoom:
     def open_connections(self) -> list[Connection]:
         return self.attachments.open_connections()
 
+    def connection(self, connection_id: str) -> Connection | None:
+        return self.attachments.connection(connection_id)
+
     def broadcast(self, message: str | bytes, without: Iterable[str]) -> None:
         self.attachments.broadcast(message, without)
 
@@ -97,13 +108,20 @@ class LiveRoom:
 
     @property
     def idle(self) -> bool:
-        """Live, with nothing in hand and nothing waiting."""
+        """Live, with nothing in hand, nothing waiting and nothing that it streams."""
         return (
             self.state is State.LIVE
             and self._handling is not None
             and self._handling.idle
             and not self._mailbox
+            and not self.streams
+            and not self.calls.busy
         )
+
+    @property
+    def instance(self) -> Room:
+        """The object of the application's class; there once `on_start` is being run."""
+        return self._room
 
     def start(self) -> None:
         """Claim the room and run it in a task of its own."""
@@ -112,22 +130,38 @@ class LiveRoom:
 
     def attach(self, link: Link, channel: int, attach: Attach) -> None:
         """Serve a gateway: its connections are the room's from now on."""
-        attachment = self.attachments.add(link, channel, attach)
+        attachment, replaced = self.attachments.add(link, channel, attach)
+        for connection in replaced:
+            self._mailbox.put(
+                Event(Kind.REPLACED, connection.attachment, connection.number, 0, b"")
+            )
         if self.state in (State.LIVE, State.PAUSED):
             self.attachments.tell_ready(attachment)
 
-    def deliver(self, link: Link, channel: int, event: tuple[int, int, int, bytes]) -> None:
+    def deliver(
+        self, link: Link, channel: int, kind: int, number: int, sequence: int, payload: bytes
+    ) -> None:
         """Queue an event of a gateway; one of a channel that is not attached is dropped."""
         attachment = self.attachments.get(link, channel)
         if attachment is not None:
-            kind, number, sequence, payload = event
             self._mailbox.put(Event(kind, attachment, number, sequence, payload))
+
+    def hear(self, link: Link, channel: int, kind: int, number: int, payload: bytes) -> None:
+        """Take what a gateway says aside: no event, and not to wait for one."""
+        attachment = self.attachments.get(link, channel)
+        if attachment is None:
+            return
+        if kind != Kind.BUFFERED:
+            self.streams.hear(attachment, kind, number, payload)
+        elif (connection := attachment.connections.get(number)) is not None:
+            connection.buffered_bytes = unpack_amount(payload)
 
     def detach(self, link: Link) -> None:
         """A gateway is gone: its connections are lost."""
         lost = messages.encode(messages.Closed(1006, "the gateway was lost", False))
         for attachment in self.attachments.remove(link):
             self._mailbox.drop(attachment)
+            self.streams.lose(attachment)
             for number in list(attachment.connections):
                 self._mailbox.put(Event(Kind.CLOSED, attachment, number, 0, lost))
 
@@ -156,7 +190,7 @@ class LiveRoom:
             self._gone_how = gone_how
             tell_lost(self.attachments, self._break(why))
 
-    def _break(self, why: str) -> list[tuple[Link, bytes]]:
+    def _break(self, why: str) -> list[tuple[Sink, bytes]]:
         """Returns the frames that waited for their flush and are dropped."""
         if self.state in (State.ABSENT, State.BROKEN):
             return []
@@ -164,11 +198,13 @@ class LiveRoom:
         self._counts.resets += 1
         self._step(Step.BREAK)
         self.alarms.stop()
-        dropped: list[tuple[Link, bytes]] = []
+        self.calls.end()
+        dropped: list[tuple[Sink, bytes]] = []
         if self._handling is not None:
             dropped = self.output.shut()
             self.storage.abandon()
             self._handling.cancel()
+            self.streams.cancel()
         # A task that is cancelled before its first step never takes one, and never clears up.
         if self._begun and self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
@@ -200,6 +236,10 @@ class LiveRoom:
     def wake_up(self) -> None:
         """Have the task look at how things stand."""
         self._mailbox.wake()
+
+    def stream_ended(self) -> None:
+        """An answer is streamed no more: the room may be idle from now on."""
+        self.last_event_s = self._around.clock()
 
     def check_time(self) -> None:
         """Cancel a hook that is over its time limit; called every now and then."""
@@ -247,9 +287,11 @@ class LiveRoom:
         try:
             handling = self._build()
             async with asyncio.timeout(self._options.handler_s_max):
-                await call_hook(self._room.on_start)
+                with errand(self._waiting_chain()):
+                    await call_hook(self._room.on_start)
         except (Exception, *EXITS):
             log.exception("party %s, room %s: on_start raised", self.key.party, self.key.quoted_id)
+            self.calls.end()
             self.start_failed = True
             self._counts.failed_starts += 1
             self.output.shut()
@@ -277,7 +319,7 @@ class LiveRoom:
         )
         self.alarms.open(self.storage)
         self.output = OutputGate(self.storage)
-        self.attachments.resume_from(claim.progress)
+        self.attachments.resume_from(claim.progress, claim.epoch)
 
     def _build(self) -> Handling:
         self._room = self._room_class._build(self)
@@ -297,7 +339,7 @@ class LiveRoom:
     async def _handle_events(self, handling: Handling) -> None:
         since_report = 0
         # The state, for a hook that swallowed its cancellation: its room is broken all the same.
-        while self._leave_reason is None and self.state is State.LIVE:
+        while self._leave_reason is None and self.state is _LIVE:
             event = self._mailbox.take()
             if event is None:
                 self.attachments.tell_done()
@@ -325,7 +367,8 @@ class LiveRoom:
         if self._options.interleave and event.sequence > attachment.careful_until:
             await handling.begin(event)
             return
-        await handling.finish()
+        if handling.interleaving:
+            await handling.finish()
         careful = 0 < event.sequence <= attachment.careful_until
         if careful:
             # An earlier process died on one of these: the gateway must know which.
@@ -350,12 +393,15 @@ class LiveRoom:
         self._step(Step.LEAVE)
         self.alarms.stop()
         await handling.finish()
+        await self.streams.close()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
-                await call_hook(self._room.on_stop, self._leave_reason)
+                with errand((Hop(self.key.space, is_busy=True),)):
+                    await call_hook(self._room.on_stop, self._leave_reason)
         except Exception:
             log.exception("party %s, room %s: on_stop raised", self.key.party, self.key.quoted_id)
         await self.storage.close()
+        self.calls.end()
         self.attachments.tell_done()
         # Nothing but the good-bye may be unsaid once the room can be somebody else's.
         self.attachments.flush()
@@ -366,6 +412,13 @@ class LiveRoom:
         reason = self._leave_reason or "shutdown"
         self._counts.left[reason] = self._counts.left.get(reason, 0) + 1
         self.attachments.tell_gone(GONE_RETURN if self.attachments.gateway_count > 1 else b"")
+
+    def _waiting_chain(self) -> Chain:
+        """Who waits for on_start: the room itself, and who has called it by then."""
+        calls = [event.payload for event in self._mailbox.waiting() if event.kind == Kind.CALL]
+        heads = [messages.decode(unpack_parts(payload)[0], CallHead) for payload in calls]
+        hops = dict.fromkeys(hop for head in heads for hop in head.chain)
+        return (*hops, Hop(self.key.space, is_busy=True))
 
     # Small steps
 

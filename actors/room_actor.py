@@ -11,15 +11,16 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..storage import Backend
 from ..storage.opening import open_backend
 from ..storage.redis_connection import RedisConnection
 from . import messages
+from .call_line import CallLine
 from .counts import ProcessCounts
-from .frames import Kind, pack
+from .frames import ASIDE, Kind, pack
 from .lease import Lease
 from .link import Link, connect, listen, listen_to_nodes
 from .live_room import LiveRoom
@@ -28,7 +29,7 @@ from .messages import Attach, Hello, Leave, Refused, Report, RoomKey, RoomReport
 from .network import Address, Network
 from .options import RoomOptions, options_of
 from .room import Room
-from .silence import Silence
+from .silence import ProcessLease, Silence
 from .surroundings import Surroundings
 from .watch import SEND_S, Watch, Watching
 
@@ -54,10 +55,26 @@ class RoomActorSettings:
     network: Network | None = None  # None: no other node is there
 
 
+TakeLease = Callable[[str, str, str, Callable[[], None]], ProcessLease]
+
+
 class RoomActor:
     """Runs rooms of the parties it was given, as many as gateways attach to."""
 
-    def __init__(self, settings: RoomActorSettings, parties: Mapping[str, type[Room]]) -> None:
+    def __init__(
+        self,
+        settings: RoomActorSettings,
+        parties: Mapping[str, type[Room]],
+        *,
+        open_storage: Callable[[str], Awaitable[Backend]] = open_backend,
+        take_lease: TakeLease = Lease,
+        clock: Callable[[], float] = time.monotonic,
+        callable_parties: Collection[str] | None = None,
+    ) -> None:
+        """`open_storage` and `take_lease` are given the URL of the rooms' server.
+
+        `callable_parties` are those whose rooms may be called from here: by default `parties`.
+        """
         self.settings = settings
         self.address = os.path.join(settings.folder, f"room-{settings.id}.sock")  # until `start`
         self.ended = asyncio.Event()
@@ -67,7 +84,10 @@ class RoomActor:
         self._rooms: dict[RoomKey, LiveRoom] = {}
         self._channels: dict[tuple[Link, int], LiveRoom] = {}
         self.links: set[Link] = set()
-        self._lease: Lease
+        self._open_storage = open_storage
+        self._take_lease = take_lease
+        self._clock = clock
+        self._lease: ProcessLease
         self._silence: Silence
         self._backend: Backend
         self._around: Surroundings
@@ -77,6 +97,8 @@ class RoomActor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._report_due = False
         self._failed: list[RoomKey] = []  # rooms, to be reported
+        known = parties.keys() if callable_parties is None else callable_parties
+        self._line = CallLine(settings.folder, settings.id, known, self._may_leave)
         self._counts = ProcessCounts()
         self._watch = Watch()
         self._showing: asyncio.Task[None] | None = None  # while somebody follows
@@ -84,11 +106,6 @@ class RoomActor:
 
     def __repr__(self) -> str:
         return f"<RoomActor {self.settings.id}, {len(self._rooms)} rooms>"
-
-    @property
-    def rooms(self) -> Collection[LiveRoom]:
-        """Those that are here."""
-        return self._rooms.values()
 
     async def start(self) -> None:
         """Open storage, take the lease, listen, and report to the manager as a standby.
@@ -99,22 +116,23 @@ class RoomActor:
         """
         settings = self.settings
         loop = asyncio.get_running_loop()
-        self._backend = await open_backend(settings.redis_url)
+        self._backend = await self._open_storage(settings.redis_url)
         await self._listen()
 
         def on_lost() -> None:
             loop.call_soon_threadsafe(self._silence.begin)
 
-        self._lease = Lease(settings.redis_url, settings.id, self.address, on_lost)
+        self._lease = self._take_lease(settings.redis_url, settings.id, self.address, on_lost)
         self._silence = Silence(self, self._lease, self._take_name)
         await asyncio.to_thread(self._lease.start)
         self._around = Surroundings(
             self._backend,
             settings.id,
             self.address,
-            time.monotonic,
+            self._clock,
             self._room_absent,
             watch=self._watch,
+            line=self._line,
         )
         await self._meet_manager()
         self._reporter = loop.create_task(self._keep_reporting())
@@ -151,11 +169,17 @@ class RoomActor:
             server.close()
         for link in list(self.links):
             link.close()
+        self._line.close()
         await asyncio.to_thread(self._lease.stop)
         await self._backend.close()
         if self._manager is not None:
             self._manager.close()
         self.ended.set()
+
+    @property
+    def rooms(self) -> list[LiveRoom]:
+        """The rooms that are in this process now."""
+        return list(self._rooms.values())
 
     # Links of gateways
 
@@ -165,13 +189,15 @@ class RoomActor:
         room = self._channels.get((link, channel))
         if room is not None:
             try:
-                room.deliver(link, channel, (kind, number, sequence, payload))
+                room.deliver(link, channel, kind, number, sequence, payload)
             except MailboxFull as error:
                 log.error("closing %r: %s", link, error)
                 link.abort()
         elif kind == Kind.ATTACH:
             self.links.add(link)
             self._attach(link, channel, messages.decode(payload, Attach))
+        elif (room := self._channels.get((link, channel ^ ASIDE))) is not None:
+            room.hear(link, channel ^ ASIDE, kind, number, payload)
         # Anything else is meant for a room that has just left: its gateway still holds it.
 
     def _attach(self, link: Link, channel: int, attach: Attach) -> None:
@@ -223,6 +249,12 @@ class RoomActor:
 
     def _may_leave(self) -> bool:
         return self._silence.may_leave()
+
+    def speak(self) -> None:
+        """Say what was held while the process had no lease."""
+        for link in list(self.links):
+            link.flush()
+        self._line.resume()
 
     def _take_name(self, owner: str) -> None:
         self._around = replace(self._around, owner=owner)

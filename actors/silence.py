@@ -22,7 +22,7 @@ from typing import Protocol
 
 from redis.exceptions import RedisError
 
-from .lease import RETRY_S, Lease
+from .lease import RETRY_S
 from .link import Link
 from .live_room import LiveRoom
 
@@ -35,6 +35,25 @@ CLEARING_TIMEOUT_S = 10.0  # for rooms to be gone after they were let go
 STOPPING_TIMEOUT_S = 2.0  # likewise, where the process ends anyway
 
 
+class ProcessLease(Protocol):
+    """What shows that this process is alive: a `Lease`."""
+
+    owner: str
+
+    @property
+    def valid(self) -> bool: ...
+
+    def start(self) -> None: ...
+
+    def lose(self) -> None: ...
+
+    def start_over(self) -> None: ...
+
+    def speak(self) -> bool: ...
+
+    def stop(self) -> None: ...
+
+
 class Process(Protocol):
     """Whose silence it is."""
 
@@ -44,11 +63,15 @@ class Process(Protocol):
     @property
     def links(self) -> Collection[Link]: ...
 
+    def speak(self) -> None: ...
+
 
 class Silence:
     """The silence of one process: none at first."""
 
-    def __init__(self, process: Process, lease: Lease, on_new_owner: Callable[[str], None]) -> None:
+    def __init__(
+        self, process: Process, lease: ProcessLease, on_new_owner: Callable[[str], None]
+    ) -> None:
         """`on_new_owner` is told under what name rooms are claimed from now on."""
         self._process = process
         self._lease = lease
@@ -120,8 +143,7 @@ class Silence:
         self.is_on = False
         for room in list(self._process.rooms):
             room.resume()
-        for link in list(self._process.links):
-            link.flush()
+        self._process.speak()
         log.info("there is a lease again: %d rooms go on", len(self._process.rooms))
 
     def _is_too_much(self, give_up_s: float) -> bool:

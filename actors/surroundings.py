@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..storage import Backend, Claim, ClaimHeld
+from .calls import Line
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Surroundings:
     on_absent: Callable[[LiveRoom], None]
     wall_clock: Callable[[], float] = time.time  # the time of day, for alarms
     watch: Watch = field(default_factory=Watch)  # for operators who follow
+    line: Line | None = None  # to other rooms
 
     async def claim(self, space: str) -> Claim:
         """Become the only writer of a space that nobody has, or whose owner's lease is gone.

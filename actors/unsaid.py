@@ -9,10 +9,11 @@ Connections that the room has not let in yet are left alone, as it will meet the
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from .attachment import Attachment
-from .frames import Kind, head_of, pack, pack_close, payload_of, unpack_broadcast
-from .link import Link
+from .frames import Head, Kind, head_of, pack, pack_close, payload_of, unpack_broadcast
+from .gates import Sink
 
 SERVICE_RESTART = 1012  # RFC 6455's registry of close codes
 _REASON = "the room was interrupted and messages to you were lost; connect again"
@@ -20,14 +21,19 @@ _TO_ONE = (Kind.SEND_TEXT, Kind.SEND_BINARY, Kind.STANDING, Kind.CLOSE)
 _TO_ALL = (Kind.BROADCAST_TEXT, Kind.BROADCAST_BINARY)
 
 
-def tell_lost(attachments: Iterable[Attachment], waiting: Iterable[tuple[Link, bytes]]) -> None:
+def tell_lost(attachments: Iterable[Attachment], waiting: Iterable[tuple[Sink, bytes]]) -> None:
     """Drop what links hold of a room; say what is said instead of that and of `waiting`."""
     waiting = list(waiting)
     for attachment in attachments:
         link, channel = attachment.link, attachment.channel
-        dropped = link.drop(channel)
-        dropped += (f for of, f in waiting if of is link and head_of(f).channel == channel)
+        is_ours = partial(_is_on, channel)
+        dropped = link.drop(is_ours)
+        dropped += (frame for sink, frame in waiting if sink is link and is_ours(head_of(frame)))
         link.say_now(*said_instead(attachment, dropped))
+
+
+def _is_on(channel: int, head: Head) -> bool:
+    return head.channel == channel
 
 
 def said_instead(attachment: Attachment, dropped: Iterable[bytes]) -> list[bytes]:

@@ -18,7 +18,7 @@ from typing import Protocol
 import msgspec
 
 from ..actors import messages
-from ..actors.frames import GONE_LOST, GONE_RETURN, Kind, pack
+from ..actors.frames import ASIDE, DONE, GONE_LOST, GONE_RETURN, Kind, pack
 from ..actors.link import Link, connect
 from ..actors.messages import Attach, ConnectionRecord, Hello, Refused, RoomKey
 from ..actors.network import Address, Network
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 WAKE_PATIENCE_S = 30.0  # after it the events that wait for a room are failed
 BACKOFF_MIN_S, BACKOFF_MAX_S = 0.05, 2.0
 DOUBLINGS_MAX = 16  # an outage of an hour counts thousands of failures
+_ABOUT_THE_ROOM = frozenset(map(int, (Kind.GONE, Kind.REFUSED, Kind.READY, Kind.TRYING)))
 CANNOT_WAKE = "the room cannot be woken now"
 
 
@@ -38,6 +39,8 @@ class RoomListener(Protocol):
     """Who is told what rooms say: the gateway."""
 
     def on_room_frame(self, route: Route, kind: int, number: int, payload: bytes) -> None: ...
+
+    def on_room_left(self, route: Route) -> None: ...
 
     def on_event_failed(
         self, route: Route, event: PendingEvent, why: str, *, try_again: bool
@@ -85,29 +88,38 @@ class Router:
         """The route of a room of which something is here: a client, or events."""
         return self._routes.get(key)
 
+    @property
+    def is_placing(self) -> bool:
+        """Whether a room actor is being looked for, for any room."""
+        return any(route.placing for route in self._routes.values())
+
     # Events to rooms
 
     def send(
         self, route: Route, kind: int, number: int, payload: bytes, source: Socket | None = None
-    ) -> None:
-        """Take an event to its room; it is kept until the room has finished it."""
+    ) -> int:
+        """Take an event to its room; it is kept until the room has finished it.
+
+        Returns its number in the sequence of all events.
+        """
         sequence = next(self._sequences)
         route.add(PendingEvent(kind, number, sequence, payload), source)
-        self._forward(route, kind, number, sequence, payload)
+        link = route.link
+        if link is not None:
+            link.write(pack(kind, route.channel, number, sequence, payload))
+        elif not route.placing:
+            self._start_placing(route)
+        return sequence
 
     def send_connect(self, route: Route, record: ConnectionRecord) -> None:
         """Take a new connection to its room."""
-        sequence = next(self._sequences)
-        payload = messages.encode(record)
+        sequence = self.send(route, Kind.CONNECT, record.number, messages.encode(record))
         route.add_connection(record, sequence)
-        route.add(PendingEvent(Kind.CONNECT, record.number, sequence, payload))
-        self._forward(route, Kind.CONNECT, record.number, sequence, payload)
 
-    def _forward(self, route: Route, kind: int, number: int, sequence: int, payload: bytes) -> None:
+    def send_aside(self, route: Route, kind: int, number: int, payload: bytes) -> None:
+        """Tell the room actor that the room has now something that is no event of the room."""
         if route.link is not None:
-            route.link.write(pack(kind, route.channel, number, sequence, payload))
-        elif not route.placing:
-            self._start_placing(route)
+            route.link.write(pack(kind, route.channel | ASIDE, number, 0, payload))
 
     # Finding room actors
 
@@ -194,9 +206,19 @@ class Router:
         route = self._by_channel.get(channel)
         if route is None or route.link is not link:
             return
-        if kind == Kind.DONE:
+        if kind == DONE:
             route.done(sequence)
-        elif kind == Kind.GONE:
+        elif kind in _ABOUT_THE_ROOM:
+            self._on_room(route, kind, sequence, payload)
+        else:
+            try:
+                self._listener.on_room_frame(route, kind, number, payload)
+            except (msgspec.MsgspecError, UnicodeDecodeError, struct.error) as error:
+                # The link carries every room of that process: one bad frame must not cut it.
+                log.error("room %s sent a frame that cannot be read: %s", route.key, error)
+
+    def _on_room(self, route: Route, kind: int, sequence: int, payload: bytes) -> None:
+        if kind == Kind.GONE:
             self._on_gone(route, payload)
         elif kind == Kind.REFUSED:
             self._on_refused(route, messages.decode(payload, Refused))
@@ -205,15 +227,10 @@ class Router:
             route.absent_at = ""
         elif kind == Kind.TRYING:
             route.try_event(sequence)
-        else:
-            try:
-                self._listener.on_room_frame(route, kind, number, payload)
-            except (msgspec.MsgspecError, UnicodeDecodeError, struct.error) as error:
-                # The link carries every room of that process: one bad frame must not cut it.
-                log.error("room %s sent a frame that cannot be read: %s", route.key, error)
 
     def _on_gone(self, route: Route, how: bytes) -> None:
         del self._by_channel[route.channel]
+        self._listener.on_room_left(route)
         if how not in (b"", GONE_LOST, GONE_RETURN):
             self._room_lost(route)
             return
@@ -243,6 +260,7 @@ class Router:
         for channel, route in list(self._by_channel.items()):
             if route.link is link:
                 del self._by_channel[channel]
+                self._listener.on_room_left(route)
                 if link.vanished:
                     # A node or a network is to blame, and no event.
                     route.detach()
