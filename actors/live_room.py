@@ -9,47 +9,40 @@ more: its gateways still hold every event that was not done.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
-from ..storage import Backend, Claim, ClaimHeld, Storage, StorageError
+from ..storage import Claim, ClaimHeld, NotOwner, Storage, StorageError
+from ..storage.server_errors import ConnectionLost, ServerUnavailable
 from . import messages
 from .alarms import RoomAlarms
 from .attachments import Attachments
+from .calls import RoomCalls
+from .chain import Chain, errand
 from .connection import Connection
 from .counts import PartyCounts
-from .frames import GONE_RETURN, Kind
-from .gates import OutputGate
+from .frames import GONE_BROKEN, GONE_LOST, GONE_RETURN, Kind, unpack_amount, unpack_parts
+from .gates import OutputGate, Sink
 from .handling import Handling
 from .hooks import EXITS, call_hook, tell_handled
 from .lifecycle import State, Step, next_state
 from .link import Link
 from .mailbox import Event, Mailbox
-from .messages import Attach, Refused, RoomKey
+from .messages import Attach, CallHead, Hop, Refused, RoomKey
 from .options import RoomOptions
 from .room import Room
-from .watch import Watch, current_room
+from .streams import Streams
+from .surroundings import Surroundings
+from .unsaid import tell_lost
+from .watch import current_room
 
 log = logging.getLogger(__name__)
 
 EVENTS_PER_REPORT_MAX = 32  # handled before the gateways are told, when more wait
 STOP_TIMEOUT_S = 10.0  # for on_stop
+_LIVE = State.LIVE  # looked up once: see the same in frames.py
 RELEASE_TIMEOUT_S = 1.0  # for a room that broke to give its claim back
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What every room of a process shares."""
-
-    backend: Backend
-    owner: str  # this process, as the claims name it
-    address: str
-    clock: Callable[[], float]
-    on_absent: Callable[[LiveRoom], None]
-    wall_clock: Callable[[], float] = time.time  # the time of day, for alarms
-    watch: Watch = field(default_factory=Watch)  # for operators who follow
 
 
 class LiveRoom:
@@ -68,7 +61,11 @@ class LiveRoom:
         self.state = State.ABSENT
         self.last_event_s = self.started_s = around.clock()
         self.start_failed = False  # on_start raised
+        self.hop = Hop(key.space, is_busy=not options.interleave)
+        self.own_chain: Chain = (self.hop,)  # of what it calls where nobody waits for it
         self.attachments = Attachments(self)
+        self.streams = Streams(self)
+        self.calls = RoomCalls(around.line, lambda: self.output)
         self.storage: Storage
         self.output: OutputGate
         self._room_class = room_class
@@ -80,10 +77,13 @@ class LiveRoom:
         self.alarms = RoomAlarms(
             key, self._mailbox.put, self.attachments.are_careful, around.wall_clock, self._counts
         )
-        self._epoch = 0
+        self._claimed = False
         self._room: Room
         self._handling: Handling | None = None  # from on_start on
         self._leave_reason: str | None = None
+        self._resumed: asyncio.Future[None] | None = None  # while the process has no lease
+        self._leaving = False  # the claim is being given back
+        self._gone_how = GONE_BROKEN
         self._task: asyncio.Task[None] | None = None
         self._begun = False  # the task has
 
@@ -95,6 +95,9 @@ class LiveRoom:
     def open_connections(self) -> list[Connection]:
         return self.attachments.open_connections()
 
+    def connection(self, connection_id: str) -> Connection | None:
+        return self.attachments.connection(connection_id)
+
     def broadcast(self, message: str | bytes, without: Iterable[str]) -> None:
         self.attachments.broadcast(message, without)
 
@@ -105,12 +108,14 @@ class LiveRoom:
 
     @property
     def idle(self) -> bool:
-        """Live, with nothing in hand and nothing waiting."""
+        """Live, with nothing in hand, nothing waiting and nothing that it streams."""
         return (
             self.state is State.LIVE
             and self._handling is not None
             and self._handling.idle
             and not self._mailbox
+            and not self.streams
+            and not self.calls.busy
         )
 
     @property
@@ -125,22 +130,38 @@ class LiveRoom:
 
     def attach(self, link: Link, channel: int, attach: Attach) -> None:
         """Serve a gateway: its connections are the room's from now on."""
-        attachment = self.attachments.add(link, channel, attach)
-        if self.state is State.LIVE:
+        attachment, replaced = self.attachments.add(link, channel, attach)
+        for connection in replaced:
+            self._mailbox.put(
+                Event(Kind.REPLACED, connection.attachment, connection.number, 0, b"")
+            )
+        if self.state in (State.LIVE, State.PAUSED):
             self.attachments.tell_ready(attachment)
 
-    def deliver(self, link: Link, channel: int, event: tuple[int, int, int, bytes]) -> None:
+    def deliver(
+        self, link: Link, channel: int, kind: int, number: int, sequence: int, payload: bytes
+    ) -> None:
         """Queue an event of a gateway; one of a channel that is not attached is dropped."""
         attachment = self.attachments.get(link, channel)
         if attachment is not None:
-            kind, number, sequence, payload = event
             self._mailbox.put(Event(kind, attachment, number, sequence, payload))
+
+    def hear(self, link: Link, channel: int, kind: int, number: int, payload: bytes) -> None:
+        """Take what a gateway says aside: no event, and not to wait for one."""
+        attachment = self.attachments.get(link, channel)
+        if attachment is None:
+            return
+        if kind != Kind.BUFFERED:
+            self.streams.hear(attachment, kind, number, payload)
+        elif (connection := attachment.connections.get(number)) is not None:
+            connection.buffered_bytes = unpack_amount(payload)
 
     def detach(self, link: Link) -> None:
         """A gateway is gone: its connections are lost."""
         lost = messages.encode(messages.Closed(1006, "the gateway was lost", False))
         for attachment in self.attachments.remove(link):
             self._mailbox.drop(attachment)
+            self.streams.lose(attachment)
             for number in list(attachment.connections):
                 self._mailbox.put(Event(Kind.CLOSED, attachment, number, 0, lost))
 
@@ -158,23 +179,67 @@ class LiveRoom:
 
     def break_off(self, why: str) -> None:
         """Stop at once: nothing leaves any more, what is not durable is dropped."""
+        if self._resumed is not None:
+            self.lose(why, gone_how=GONE_BROKEN)  # links still hold what was durable
+        else:
+            self._break(why)
+
+    def lose(self, why: str, *, gone_how: bytes = GONE_LOST) -> None:
+        """Stop at once where what is durable may go unsaid, as the room may be another's by now."""
+        if self.state not in (State.ABSENT, State.BROKEN):
+            self._gone_how = gone_how
+            tell_lost(self.attachments, self._break(why))
+
+    def _break(self, why: str) -> list[tuple[Sink, bytes]]:
+        """Returns the frames that waited for their flush and are dropped."""
         if self.state in (State.ABSENT, State.BROKEN):
-            return
+            return []
         log.error("room %s is reset: %s", self.key, why)
         self._counts.resets += 1
         self._step(Step.BREAK)
         self.alarms.stop()
+        self.calls.end()
+        dropped: list[tuple[Sink, bytes]] = []
         if self._handling is not None:
-            self.output.shut()
+            dropped = self.output.shut()
             self.storage.abandon()
             self._handling.cancel()
+            self.streams.cancel()
         # A task that is cancelled before its first step never takes one, and never clears up.
         if self._begun and self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
+        return dropped
+
+    def pause(self) -> None:
+        """The lease ran out: begin nothing until `resume`. What is in hand goes on, unheard."""
+        if self.state is State.LIVE:
+            self._step(Step.PAUSE)
+        elif self.state is not State.DRAINING:
+            self.lose("the lease of its process ran out while it woke")
+        self._resumed = asyncio.get_running_loop().create_future()
+        self.wake_up()
+
+    async def claim_again(self, owner: str) -> None:
+        """Take the claim on under another name; a room that cannot is lost."""
+        if self.state is State.PAUSED or (self.state is State.DRAINING and not self._leaving):
+            with contextlib.suppress(StorageError):
+                await self.storage.reclaim(owner)
+
+    def resume(self) -> None:
+        """There is a lease again, and the claim was made anew under it."""
+        if self.state is State.PAUSED:
+            self._step(Step.RESUME)
+        if self._resumed is not None:
+            self._resumed.set_result(None)
+            self._resumed = None
 
     def wake_up(self) -> None:
         """Have the task look at how things stand."""
         self._mailbox.wake()
+
+    def stream_ended(self) -> None:
+        """An answer is streamed no more: the room may be idle from now on."""
+        self.last_event_s = self._around.clock()
 
     def check_time(self) -> None:
         """Cancel a hook that is over its time limit; called every now and then."""
@@ -194,7 +259,7 @@ class LiveRoom:
         try:
             handling = await self._wake() if self.state is State.WAKING else None
             if handling is not None:
-                await self._handle_events(handling)
+                await self._live(handling)
             if self.state is State.LIVE and handling is not None:
                 await self._drain(handling)
         except asyncio.CancelledError:
@@ -210,7 +275,7 @@ class LiveRoom:
 
     async def _wake(self) -> Handling | None:
         try:
-            claim = await self._claim()
+            claim = await self._around.claim(self.key.space)
         except ClaimHeld as held:
             self._refuse(Refused("held", str(held), held.address))
             return None
@@ -222,14 +287,16 @@ class LiveRoom:
         try:
             handling = self._build()
             async with asyncio.timeout(self._options.handler_s_max):
-                await call_hook(self._room.on_start)
+                with errand(self._waiting_chain()):
+                    await call_hook(self._room.on_start)
         except (Exception, *EXITS):
             log.exception("party %s, room %s: on_start raised", self.key.party, self.key.quoted_id)
+            self.calls.end()
             self.start_failed = True
             self._counts.failed_starts += 1
             self.output.shut()
             self.storage.abandon()
-            await self._around.backend.release(self.key.space, owner=claim.owner, epoch=claim.epoch)
+            await self.storage.release()
             self._refuse(Refused("start failed", "the room's on_start raised"))
             return None
         self._step(Step.STARTED)
@@ -239,46 +306,40 @@ class LiveRoom:
             self.attachments.tell_ready(attachment)
         return handling
 
-    async def _claim(self) -> Claim:
-        around = self._around
-        try:
-            return await around.backend.claim(
-                self.key.space, owner=around.owner, address=around.address
-            )
-        except ClaimHeld as held:
-            if await around.backend.lease_alive(held.owner):
-                raise
-            return await around.backend.claim(
-                self.key.space,
-                owner=around.owner,
-                address=around.address,
-                takeover_epoch=held.epoch,
-            )
-
     def _open(self, claim: Claim) -> None:
-        self._epoch = claim.epoch
+        self._claimed = True
         self.storage = Storage(
             self._around.backend,
             claim,
             progress=self.attachments.finished_events,
             on_durable=self._on_durable,
-            on_failed=lambda error: self.break_off(str(error)),
+            on_failed=self._on_storage_failed,
             on_alarms=self.alarms.set_timer,
             on_flushed=self._counts.flushes.observe,
         )
         self.alarms.open(self.storage)
         self.output = OutputGate(self.storage)
-        self.attachments.resume_from(claim.progress)
+        self.attachments.resume_from(claim.progress, claim.epoch)
 
     def _build(self) -> Handling:
         self._room = self._room_class._build(self)
         self._handling = Handling(self, self._room, self._options.handler_s_max, self._around.clock)
         return self._handling
 
+    async def _live(self, handling: Handling) -> None:
+        await self._handle_events(handling)
+        while self.state is State.PAUSED:
+            await self._pause_over()
+            await self._handle_events(handling)
+
+    async def _pause_over(self) -> None:
+        while self._resumed is not None:
+            await asyncio.wait([self._resumed])
+
     async def _handle_events(self, handling: Handling) -> None:
         since_report = 0
         # The state, for a hook that swallowed its cancellation: its room is broken all the same.
-        while self._leave_reason is None and self.state is State.LIVE:
+        while self._leave_reason is None and self.state is _LIVE:
             event = self._mailbox.take()
             if event is None:
                 self.attachments.tell_done()
@@ -306,7 +367,8 @@ class LiveRoom:
         if self._options.interleave and event.sequence > attachment.careful_until:
             await handling.begin(event)
             return
-        await handling.finish()
+        if handling.interleaving:
+            await handling.finish()
         careful = 0 < event.sequence <= attachment.careful_until
         if careful:
             # An earlier process died on one of these: the gateway must know which.
@@ -331,20 +393,32 @@ class LiveRoom:
         self._step(Step.LEAVE)
         self.alarms.stop()
         await handling.finish()
+        await self.streams.close()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
-                await call_hook(self._room.on_stop, self._leave_reason)
+                with errand((Hop(self.key.space, is_busy=True),)):
+                    await call_hook(self._room.on_stop, self._leave_reason)
         except Exception:
             log.exception("party %s, room %s: on_stop raised", self.key.party, self.key.quoted_id)
         await self.storage.close()
+        self.calls.end()
         self.attachments.tell_done()
-        await self._around.backend.release(
-            self.key.space, owner=self._around.owner, epoch=self._epoch
-        )
+        # Nothing but the good-bye may be unsaid once the room can be somebody else's.
+        self.attachments.flush()
+        await self._pause_over()
+        self._leaving = True
+        await self.storage.release()
         self._step(Step.LEFT)
         reason = self._leave_reason or "shutdown"
         self._counts.left[reason] = self._counts.left.get(reason, 0) + 1
         self.attachments.tell_gone(GONE_RETURN if self.attachments.gateway_count > 1 else b"")
+
+    def _waiting_chain(self) -> Chain:
+        """Who waits for on_start: the room itself, and who has called it by then."""
+        calls = [event.payload for event in self._mailbox.waiting() if event.kind == Kind.CALL]
+        heads = [messages.decode(unpack_parts(payload)[0], CallHead) for payload in calls]
+        hops = dict.fromkeys(hop for head in heads for hop in head.chain)
+        return (*hops, Hop(self.key.space, is_busy=True))
 
     # Small steps
 
@@ -356,17 +430,24 @@ class LiveRoom:
         self.attachments.tell_refused(refused)
 
     async def _clear(self) -> None:
-        if self._epoch:
+        if self._claimed:
             # This process may live on, and its lease with it: nobody could take the room over.
             try:
                 async with asyncio.timeout(RELEASE_TIMEOUT_S):
-                    await self._around.backend.release(
-                        self.key.space, owner=self._around.owner, epoch=self._epoch
-                    )
+                    await self.storage.release()
             except (StorageError, TimeoutError) as error:
                 log.warning("the claim of room %s is left to its lease: %r", self.key, error)
         self._step(Step.CLEARED)
-        self.attachments.tell_gone(b"broken")
+        self.attachments.tell_lost(self._gone_how)
 
     def _on_durable(self) -> None:
         self.output.release()
+
+    def _on_storage_failed(self, error: StorageError) -> None:
+        if isinstance(error, NotOwner):
+            self.lose(str(error))
+        elif isinstance(error.__cause__, (ServerUnavailable, ConnectionLost)):
+            # For all we know it has landed; if not, an event of its may be to blame.
+            self.lose(str(error), gone_how=GONE_BROKEN)
+        else:
+            self.break_off(str(error))

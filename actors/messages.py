@@ -12,11 +12,13 @@ import msgspec
 
 from .counts import ProcessCounts
 
+ROOM_ID_BYTES_MAX = 1024
+
 
 class Hello(msgspec.Struct, frozen=True):
     """First on every link: who connects."""
 
-    role: str  # "gateway" or "room actor"
+    role: str  # "gateway", "room actor", or "caller": a room actor at a gateway
     id: str  # of that process, new at each start
     pid: int
     address: str = ""  # where it accepts links itself
@@ -49,6 +51,13 @@ class RoomKey(msgspec.Struct, frozen=True, order=True):
         return cls(party, unquote(quoted))
 
 
+class Hop(msgspec.Struct, frozen=True, array_like=True):
+    """A room that waits for another one's answer: a part of a chain of calls."""
+
+    room: str  # the name of its storage
+    is_busy: bool  # it takes no other event before it has the answer
+
+
 class ConnectionRecord(msgspec.Struct):
     """A connection as the gateway keeps it: all that must outlive the room's process."""
 
@@ -58,6 +67,11 @@ class ConnectionRecord(msgspec.Struct):
     headers: list[tuple[str, str]]
     tags: list[str] = []
     state: bytes = b""  # by the storage codec; empty means None
+    place: int = 0  # in the order in which its room met the connections of all gateways
+    replaced: bool = False  # by a newer one of the same id: closing, and told of
+    path: str = "/"  # below the room
+    buffered_bytes: int = 0  # that waited for the client when the room was last told
+    chain: tuple[Hop, ...] = ()  # the rooms that wait for it to be let in
 
 
 class Attach(msgspec.Struct):
@@ -83,6 +97,8 @@ class Closed(msgspec.Struct):
     code: int
     reason: str
     was_clean: bool
+    failure: int = 0  # the close code for what the client did wrong; 0 if it did nothing wrong
+    failure_reason: str = ""
 
 
 class Standing(msgspec.Struct):
@@ -90,6 +106,7 @@ class Standing(msgspec.Struct):
 
     tags: list[str]
     state: bytes
+    place: int = 0
 
 
 class AutoResponse(msgspec.Struct):
@@ -106,6 +123,7 @@ class RequestHead(msgspec.Struct):
     url: str
     path: str  # below the room
     headers: list[tuple[str, str]]
+    streamed: bool = False  # the body follows, piece by piece, when the room wants it
 
 
 class ResponseHead(msgspec.Struct):
@@ -113,6 +131,24 @@ class ResponseHead(msgspec.Struct):
 
     status: int
     headers: list[tuple[str, str]]
+    streamed: bool = False  # the body follows, piece by piece
+
+
+class CallHead(msgspec.Struct):
+    """A call of a room's method, or a request that is answered whole, without what it carries."""
+
+    method: str  # empty for a request
+    request: RequestHead | None = None
+    chain: tuple[Hop, ...] = ()  # the rooms that wait for the answer
+
+
+class Returned(msgspec.Struct):
+    """How a call has ended; the result, or an exception, follows."""
+
+    failure: str = ""  # empty: a result; "exception": one by the storage codec; else a call error
+    text: str = ""  # of a call error
+    type_name: str = ""  # of the exception that a RemoteError stands for
+    response: ResponseHead | None = None  # to a request; its body follows
 
 
 class Wake(msgspec.Struct):

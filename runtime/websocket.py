@@ -29,3 +29,10 @@ def build_frame(opcode: int, payload: bytes) -> bytes:
     if size <= _MEDIUM_MAX:
         return _MEDIUM.pack(_FIN | opcode, 126, size) + payload
     return _LARGE.pack(_FIN | opcode, 127, size) + payload
+
+
+def parse_frame(frame: bytes) -> tuple[int, bytes]:
+    """Opcode and payload of what `build_frame` has built."""
+    size = frame[1]
+    start = 2 if size <= _SMALL_MAX else _MEDIUM.size if size == 126 else _LARGE.size
+    return frame[0] & 0x0F, frame[start:]

@@ -6,11 +6,22 @@ import parlour
 
 PUBLIC = [
     "AlarmInfo",
+    "AnswerLost",
+    "BodyLost",
+    "CallError",
+    "CallTimeout",
+    "ClientError",
     "Connection",
+    "DeadlockError",
+    "FormFile",
+    "RemoteError",
     "Request",
     "Response",
     "Room",
+    "RoomUnavailable",
     "Schedule",
+    "ServerSentEvent",
+    "connect",
     "deploy",
 ]
 
