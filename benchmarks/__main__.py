@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from benchmarks import (
+    bench_calls,
     bench_density,
     bench_deploy,
     bench_echo,
@@ -40,6 +41,7 @@ QUESTIONS: dict[str, tuple[Ask, Sequence[str]]] = {
     "http": (of_load(bench_http.QUESTION), ["--quick"]),
     "storage": (of_load(bench_storage.QUESTION), ["--quick"]),
     "storage_in_process": (storage_in_process.main, ["--rounds", "1"]),
+    "calls": (of_load(bench_calls.QUESTION), ["--quick"]),
     "deploy": (bench_deploy.main, ["--quick"]),
     "wake": (bench_wake.main, ["--rounds", "1", "--rooms", "50"]),
     "density": (bench_density.main, ["--rooms", "500"]),

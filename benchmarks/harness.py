@@ -37,6 +37,7 @@ class Run(TypedDict):
     p99_us: float
     max_us: float
     cpu: float
+    cpu_kernel: float  # of it
     saturated: bool
     peer_cpu: float  # these two in cores, over the whole run of the generator
     others_cpu: float

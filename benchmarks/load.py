@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import gc
 import json
+import os
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -44,7 +45,22 @@ class Result:
     p99_us: float
     max_us: float
     cpu: float  # of one core, used by this process
+    cpu_kernel: float  # the part of it that was spent in the kernel
     saturated: bool
+
+
+class _Clock:
+    """Time that passed and that this process used, from its making to `stop`."""
+
+    def __init__(self) -> None:
+        self._wall_s, self._times = time.perf_counter(), os.times()
+
+    def stop(self) -> None:
+        """Both are over; CPU in cores."""
+        now = os.times()
+        self.wall_s = time.perf_counter() - self._wall_s
+        self.cpu_kernel = (now.system - self._times.system) / self.wall_s
+        self.cpu = self.cpu_kernel + (now.user - self._times.user) / self.wall_s
 
 
 def measure(arguments: argparse.Namespace) -> Result:
@@ -62,41 +78,42 @@ def measure(arguments: argparse.Namespace) -> Result:
     work.begin()
     load.serve(arguments.warmup, work.on_frames)
     load.latencies, load.answers = Latencies(), 0
-    wall, cpu = time.perf_counter(), time.process_time()
+    clock = _Clock()
     load.serve(arguments.seconds, work.on_frames)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    clock.stop()
     load.close()
     answers = load.answers * dialect.messages.answers_each
-    return _result(arguments, load.latencies, answers, wall, cpu)
+    return _result(arguments, load.latencies, answers, clock)
 
 
 def _measure_calls(arguments: argparse.Namespace) -> Result:
     calls = ray_load.connect(arguments.url, arguments.size)
     asyncio.run(calls.run(arguments.sockets, arguments.warmup))
     calls.latencies, calls.answers = Latencies(), 0
-    wall, cpu = time.perf_counter(), time.process_time()
+    clock = _Clock()
     asyncio.run(calls.run(arguments.sockets, arguments.seconds))
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return _result(arguments, calls.latencies, calls.answers, wall, cpu)
+    clock.stop()
+    return _result(arguments, calls.latencies, calls.answers, clock)
 
 
 def _result(
-    arguments: argparse.Namespace, latencies: Latencies, answers: int, wall: float, cpu: float
+    arguments: argparse.Namespace, latencies: Latencies, answers: int, clock: _Clock
 ) -> Result:
     return Result(
         work=arguments.work,
         sockets=arguments.sockets,
         rooms=arguments.rooms,
         size_bytes=arguments.size,
-        seconds=wall,
+        seconds=clock.wall_s,
         answers=answers,
-        per_second=answers / wall,
+        per_second=answers / clock.wall_s,
         p50_us=latencies.percentile_us(50),
         p90_us=latencies.percentile_us(90),
         p99_us=latencies.percentile_us(99),
         max_us=latencies.longest_ns / 1000,
-        cpu=cpu / wall,
-        saturated=cpu / wall > SATURATED_CPU,
+        cpu=clock.cpu,
+        cpu_kernel=clock.cpu_kernel,
+        saturated=clock.cpu > SATURATED_CPU,
     )
 
 

@@ -63,8 +63,7 @@ def write_json(outcome: Outcome, folder: Path) -> Path:
     settings = dataclasses.asdict(outcome.settings)
     content = {
         "question": outcome.question.title,
-        "measured_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
+        **circumstances(),
         "settings": settings,
         "versions": outcome.versions,
         "cases": [_case_json(case, outcome) for case in outcome.question.cases],
@@ -101,6 +100,12 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "load_average": os.getloadavg(),
     }
+
+
+def circumstances() -> dict[str, Any]:
+    """What every file of results says first: when, and on what."""
+    now = datetime.datetime.now(datetime.UTC)
+    return {"measured_at": now.isoformat(timespec="seconds"), "machine": machine()}
 
 
 def _cells(peer: str, measured: dict[str, list[Run]]) -> tuple[str, ...]:

@@ -34,6 +34,28 @@ class Request(Room):
         return Response(request.body)
 
 
+class Relay(Room):
+    """Answers with what another room answers, one message after the other."""
+
+    async def on_message(self, connection: Connection, message: str | bytes) -> None:
+        """Call and answer."""
+        connection.send(await self.parties.said.get("other").say(message))
+
+
+class RelayInterleaved(Relay):
+    """The same with the rule of Durable Objects: other messages are handled during the call."""
+
+    interleave = True
+
+
+class Said(Room):
+    """The room that is called."""
+
+    def say(self, message: str | bytes) -> str | bytes:
+        """Give it back."""
+        return message
+
+
 class Fanout(Room):
     """Answers to everybody, the sender included."""
 

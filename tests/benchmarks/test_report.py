@@ -21,6 +21,7 @@ def run(
         "p99_us": 200.0,
         "max_us": 300.0,
         "cpu": 0.5,
+        "cpu_kernel": 0.4,
         "saturated": saturated,
         "peer_cpu": 1.0,
         "others_cpu": others_cpu,

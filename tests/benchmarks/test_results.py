@@ -23,6 +23,7 @@ def run(number: int, per_second: float, *, saturated: bool = False) -> Run:
         "p99_us": 3e6 / per_second,
         "max_us": 4e6 / per_second,
         "cpu": 0.5,
+        "cpu_kernel": 0.4,
         "saturated": saturated,
         "peer_cpu": 1.0,
         "others_cpu": 0.0,

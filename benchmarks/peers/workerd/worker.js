@@ -41,6 +41,20 @@ export class Answer extends DurableObject {
   }
 }
 
+// Room-to-room calls: a Relay asks another object by RPC and answers with its answer.
+export class Relay extends Room {
+  async webSocketMessage(socket, message) {
+    const other = this.env["parties/said"].getByName("other");
+    socket.send(await other.say(message));
+  }
+}
+
+export class Said extends DurableObject {
+  say(message) {
+    return message;
+  }
+}
+
 export class HibernatingEcho extends HibernatingRoom {
   webSocketMessage(socket, message) {
     socket.send(message);
