@@ -1,4 +1,4 @@
-"""The plots of RESULTS.md: which there are, from which questions. Drawn by charts.py."""
+"""The plots of RESULTS.md: which there are, from which questions. charts.py draws them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 from benchmarks.charts import bar_chart, lines_chart
 from benchmarks.measured import Measured
+from benchmarks.scale_plot import Series as Line
+from benchmarks.scale_plot import line_chart
 
 SHOWN_LATENCY = ("parlour", "workerd", "fastapi")
 PERCENTILES = {"p50": "p50_us", "p90": "p90_us", "p99": "p99_us"}
@@ -56,15 +58,12 @@ def _all(questions: Mapping[str, Measured]) -> Iterator[tuple[str, str]]:
         }
         yield "waking", bar_chart("Waking: what a client waits for", "ms", names, series)
     if (density := questions.get("density")) and density.content["growth"]:
-        growth = density.content["growth"]
-        rooms = sorted({count for points in growth.values() for count, _ in points})
-        memory = {
-            stage: [dict(map(tuple, points)).get(count) for count in rooms]
-            for stage, points in growth.items()
-        }
-        labels = [f"{count:,}" for count in rooms]
+        lines = [
+            Line(stage, [(rooms, megabytes) for rooms, megabytes in points], number)
+            for number, (stage, points) in enumerate(density.content["growth"].items())
+        ]
         title = "Memory by rooms, over that of the empty server"
-        yield "memory-by-rooms", lines_chart(title, "rooms", "MB", labels, memory)
+        yield "memory-by-rooms", line_chart(title, "rooms", "MB", lines)
 
 
 def _of_peers(cases: Sequence[dict[str, Any]], figure: str, factor: float) -> Series:

@@ -24,8 +24,9 @@ class Ratio:
 
     def __str__(self) -> str:
         text = f"{self.median:.2f}"
-        if self.least != self.most:
-            text += f" ({self.least:.2f} - {self.most:.2f})"
+        least, most = f"{self.least:.2f}", f"{self.most:.2f}"
+        if least != most:
+            text += f" ({least} - {most})"
         if abs(self.of_medians / self.median - 1) > DISAGREE:
             text += f", of the medians {self.of_medians:.2f}"
         return text

@@ -65,12 +65,12 @@ def _asked_row(question: Measured, case: CaseFigures, asked: Asked) -> str:
     work = f"{question.name}: {case.name}"
     sign = "≥" if case.better == "more" else "≤"
     if asked.over is None:
-        wanted = f"{asked.peer} {sign} {asked.limit:g} {case.unit}"
+        wanted = f"{asked.peer} {sign} {asked.limit:.3g} {case.unit}"
         values = case.figures.get(asked.peer)
         reached = median(values.values()) if values else None
         shown = f"{_number(reached)} {case.unit}" if reached is not None else ""
     else:
-        wanted = f"{asked.peer} {sign} {asked.limit:g} x {asked.over}"
+        wanted = f"{asked.peer} {sign} {asked.limit:.3g} x {asked.over}"
         ratio = case.ratio(asked.peer, asked.over)
         reached, shown = (ratio.median, str(ratio)) if ratio else (None, "")
     if reached is None:
@@ -82,7 +82,7 @@ def _asked_row(question: Measured, case: CaseFigures, asked: Asked) -> str:
 
 
 def _table(question: Measured) -> Iterator[str]:
-    limits = [peer for peer in question.peers if peer in LIMITS]
+    limits = [peer for peer in LIMITS if peer in question.peers]
     ours = [peer for peer in question.peers if peer.startswith("parlour")]
     others = [peer for peer in question.peers if peer not in (*limits, *ours)]
     peers = [*ours, *others, *limits]

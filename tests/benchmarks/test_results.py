@@ -91,7 +91,7 @@ def test_less_is_better_where_time_or_memory_is_asked(tmp_path: Path) -> None:
 
     text = page.read_text()
     assert "| parlour ≤ 0.5 x workerd | 0.45  | met |" in text
-    assert "| parlour ≤ 0.333333 x workerd | 0.20  | met |" in text
+    assert "| parlour ≤ 0.333 x workerd | 0.20  | met |" in text
 
 
 def test_a_question_that_is_asked_again_leaves_the_others(tmp_path: Path) -> None:
@@ -127,7 +127,8 @@ def test_every_plot_is_drawn_and_shown(tmp_path: Path) -> None:
     for path in plots:
         root = ElementTree.fromstring(path.read_text())
         shapes = [element.tag.rpartition("}")[2] for element in root]
-        assert shapes.count("circle") + shapes.count("rect") - 1 > 1, path.stem
+        drawn = {"circle": 0, "rect": 1, "path": 8}  # besides the page, its axes, its legend
+        assert any(shapes.count(shape) > least for shape, least in drawn.items()), path.stem
         words = " ".join(element.text or "" for element in root)
         assert "parlour" in words
         assert "workerd" in words
