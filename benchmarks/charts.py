@@ -63,12 +63,17 @@ def bar_chart(title: str, y_label: str, places: Sequence[str], series: Series) -
                 x, y = LEFT + place * group + 0.1 * group + number * wide, scale.y(value)
                 size = f'width="{wide - 2:.1f}" height="{HEIGHT - BOTTOM - y:.1f}"'
                 parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" {size} fill="{colour}"/>')
-                parts.append(_text(x + wide / 2, y - 4, f"{value:,.3g}", "middle"))
+                parts.append(_text(x + wide / 2, y - 4, number_text(value), "middle"))
     for number, label in enumerate(places):
         for row, words in enumerate(label.split(", ")):
             x = LEFT + (number + 0.5) * group
             parts.append(_text(x, HEIGHT - BOTTOM + 16 + 14 * row, words, "middle"))
     return "\n".join([*parts, "</svg>\n"])
+
+
+def number_text(value: float) -> str:
+    """Three figures, and no powers of ten: `1,234` or `0.123`."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 class _Scale:

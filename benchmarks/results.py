@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import plots
+from benchmarks.charts import number_text
 from benchmarks.harness import FOLDER, ROOT
 from benchmarks.measured import Asked, CaseFigures, Measured, read_all
 from benchmarks.peers.registry import LIMITS
@@ -68,7 +69,7 @@ def _asked_row(question: Measured, case: CaseFigures, asked: Asked) -> str:
         wanted = f"{asked.peer} {sign} {asked.limit:.3g} {case.unit}"
         values = case.figures.get(asked.peer)
         reached = median(values.values()) if values else None
-        shown = f"{_number(reached)} {case.unit}" if reached is not None else ""
+        shown = f"{number_text(reached)} {case.unit}" if reached is not None else ""
     else:
         wanted = f"{asked.peer} {sign} {asked.limit:.3g} x {asked.over}"
         ratio = case.ratio(asked.peer, asked.over)
@@ -111,17 +112,13 @@ def _cell(case: CaseFigures, peer: str) -> str:
     values = list(case.figures.get(peer, {}).values())
     if not values:
         return ""
-    parts = (_number(median(values)), spread(values), case.marks.get(peer, ""))
+    parts = (number_text(median(values)), spread(values), case.marks.get(peer, ""))
     return " ".join(part for part in parts if part)
 
 
 def _ratio(case: CaseFigures, over: str) -> str:
     ratio = case.ratio("parlour", over)
     return f"{ratio.median:.2f}" if ratio else ""
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _circumstances(question: Measured) -> str:
