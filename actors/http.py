@@ -125,8 +125,8 @@ def header_pairs(headers: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(str(name), value) for name, value in pairs]
 
 
-def as_response(value: object) -> Response:
-    """What `on_request` returned, as a response: str, bytes and dict mean status 200.
+def as_response(value: object, hook: str = "on_request") -> Response:
+    """What a hook returned, as a response: str, bytes and dict mean status 200.
 
     Raises:
         TypeError: If it is none of these.
@@ -138,5 +138,5 @@ def as_response(value: object) -> Response:
     if isinstance(value, dict):
         return Response.json(value)
     raise TypeError(
-        f"on_request returned {type(value).__name__}; return a Response, str, bytes or a dict"
+        f"{hook} returned {type(value).__name__}; return a Response, str, bytes or a dict"
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..storage import Backend, Claim, ClaimHeld, Storage, StorageError
@@ -50,6 +50,7 @@ class Surroundings:
     on_absent: Callable[[LiveRoom], None]
     wall_clock: Callable[[], float] = time.time  # the time of day, for alarms
     watch: Watch = field(default_factory=Watch)  # for operators who follow
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)  # see Room.env
 
 
 class LiveRoom:
@@ -91,6 +92,10 @@ class LiveRoom:
         return f"<LiveRoom {self.key} {self.state.value}, {len(self._mailbox)} queued>"
 
     # What a Room uses
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        return self._around.env
 
     def open_connections(self) -> list[Connection]:
         return self.attachments.open_connections()

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from .edge_hooks import edge_hooks_of
+
 if TYPE_CHECKING:
     from .room import Room
 
@@ -29,6 +31,7 @@ class RoomOptions(msgspec.Struct, frozen=True):
     rooms_per_actor: int
     interleave: bool
     handler_s_max: float
+    edge_hooks: frozenset[str] = frozenset()  # those that it has
 
 
 def options_of(room_class: type[Room]) -> RoomOptions:
@@ -56,6 +59,12 @@ def options_of(room_class: type[Room]) -> RoomOptions:
             raise InvalidOption(room_class.__name__, name, value, "True or False")
         return value
 
+    try:
+        edge_hooks = edge_hooks_of(room_class)
+    except TypeError as error:
+        name, value = error.args
+        allowed = "a @staticmethod or @classmethod: it runs before there is a room"
+        raise InvalidOption(room_class.__name__, name, value, allowed) from error
     return RoomOptions(
         hibernate_after_s=seconds("hibernate_after"),
         hibernate_with_connections=flag("hibernate"),
@@ -64,4 +73,5 @@ def options_of(room_class: type[Room]) -> RoomOptions:
         rooms_per_actor=count("rooms_per_actor", ROOMS_PER_ACTOR_MAX),
         interleave=flag("interleave"),
         handler_s_max=seconds("handler_timeout"),
+        edge_hooks=edge_hooks,
     )

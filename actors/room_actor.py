@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from redis.exceptions import RedisError
 
@@ -53,6 +54,7 @@ class RoomActorSettings:
     redis_url: str = field(repr=False)
     version: int
     network: Network | None = None  # None: no other node is there
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)  # see Room.env
 
 
 class RoomActor:
@@ -110,6 +112,7 @@ class RoomActor:
             time.monotonic,
             self._room_absent,
             watch=self._watch,
+            env=MappingProxyType(dict(settings.env)),
         )
         await self._meet_manager()
         self._reporter = loop.create_task(self._keep_reporting())

@@ -10,21 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
 from ..actors.messages import RoomKey
-from . import deployment, node_keeper
-from .code import Code
+from . import crons, deployment, node_keeper
 from .crew import DeployFailed
 from .deployment import Deployment
+from .edge_keeper import EdgeFailed
 from .live_rooms import LiveRooms
 from .node_keeper import News, NodeKeeper
+from .release import Release
 from .rollout import PROBATION_S, has_failed
 from .settings import ClusterSettings, wanted_nodes
 from .status import ClusterStatus, VersionStatus
@@ -85,6 +86,7 @@ class Controller:
             _spawn(self._nodes[node_id].drain(leaving[node_id]))
         await asyncio.gather(*(keeper.look(self._news) for keeper in self._nodes.values()))
         await self._judge()
+        self._run_crons()
 
     def _news(self) -> News:
         """What a node should know, as it is at this moment: a deploy may be under way."""
@@ -143,24 +145,27 @@ class Controller:
         """Whether the version in use may still be given up by itself."""
         return bool(self._previous) and time.monotonic() < self._probation_until_s
 
-    async def deploy(
-        self, code: Code, *, name: str, runtime_env: dict[str, Any], within_s: float | None
-    ) -> int:
+    async def deploy(self, release: Release, within_s: float | None) -> int:
         """Roll out new room classes; returns their version.
 
         Raises:
-            DeployFailed: If a room actor cannot use them; what was deployed before goes on.
+            DeployFailed: If a room actor or an edge cannot use them; what was deployed before
+                goes on.
         """
         async with self._deploying:
             number = deployment.next_version()
-            new = Deployment(number, code, name, time.time(), runtime_env)
+            new = Deployment(
+                number,
+                release.code,
+                release.name,
+                time.time(),
+                release.runtime_env,
+                env=release.env,
+                crons=release.crons,
+            )
             if not self._nodes:
                 await self.look()
-            try:
-                await (await self._some_node()).try_out(new)
-            except RayError as error:
-                raise DeployFailed(str(getattr(error, "cause", None) or error)) from error
-            deployment.save(new)
+            await self._try_out(new)
             current = deployment.load()
             self._previous = current.version if current is not None else 0
             self._probation_until_s = time.monotonic() + PROBATION_S
@@ -168,6 +173,22 @@ class Controller:
                 self._patient_until_s = self._probation_until_s
             await self._use(new, within_s)
             return number
+
+    async def _try_out(self, new: Deployment) -> None:
+        """Have a room actor and an edge use a version, and keep it."""
+        node = await self._some_node()
+        try:
+            await node.try_out(new)
+        except RayError as error:
+            raise DeployFailed(str(getattr(error, "cause", None) or error)) from error
+        deployment.save(new)  # where the edges find it
+        for other in self._nodes.values():
+            other.edge.begin(new)
+        try:
+            await node.edge.start(new)
+        except EdgeFailed as error:
+            deployment.save(replace(new, halted=str(error)))
+            raise DeployFailed(str(error)) from error
 
     async def roll_back(self, version: int | None, within_s: float | None) -> int:
         """Use an earlier version again, by default the newest before the current one.
@@ -222,6 +243,23 @@ class Controller:
         deployment.save(replace(current, halted=why))
         await self.roll_back(self._previous, 0.0)
 
+    # Crons
+
+    def _run_crons(self) -> None:
+        """Run those that are due, each on one node, in the edge of the version in use."""
+        current = deployment.load()
+        nodes = [node for id, node in self._nodes.items() if id not in self._draining]
+        if current is None or not nodes:
+            return
+        last_ms, now_ms = deployment.cron_times(), round(time.time() * 1000)
+        ticks = crons.due(current.crons, last_ms, now_ms)
+        looked = crons.looked(current.crons, last_ms, ticks, now_ms)
+        if looked != last_ms:
+            # Before they run: one that ends its process, or ours, is not run for ever.
+            deployment.save_cron_times(looked)
+        for tick in ticks:
+            _spawn(_run_cron(random.choice(nodes), current, tick))
+
     async def _some_node(self) -> NodeKeeper:
         """A node whose manager answers now: Ray takes long to notice that one is gone."""
         for _ in range(FIND_NODE_TRIES):
@@ -235,7 +273,15 @@ class Controller:
     async def stop(self) -> None:
         """Close every socket, let every room leave in good order."""
         self._stopped = True
-        await asyncio.gather(*(keeper.stop() for keeper in self._nodes.values()))
+        deployed = deployment.load()
+        await asyncio.gather(*(keeper.stop(deployed) for keeper in self._nodes.values()))
+
+
+async def _run_cron(node: NodeKeeper, deployed: Deployment, tick: crons.Tick) -> None:
+    try:
+        await node.edge.run_cron(deployed, tick.name, tick.scheduled_ms)
+    except EdgeFailed as error:
+        log.error("cron %s failed on %s: %s", tick.name, node.settings.host, error)
 
 
 def _deployed_parties() -> list[str]:

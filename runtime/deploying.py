@@ -13,6 +13,7 @@ from . import cluster
 from .code import CannotLoad, pack_classes
 from .jobs import room_runtime_env
 from .project import Project
+from .release import Release
 
 
 def deploy_here(
@@ -29,12 +30,8 @@ def deploy_here(
     with cluster.connected(address):
         of_job = ray.get_runtime_context().runtime_env
         say(f"- trying them out: {', '.join(sorted(code.parties))}")
-        version = cluster.deploy(
-            code,
-            name=project.name,
-            runtime_env=room_runtime_env(project, of_job),
-            within_s=within_s,
-        )
+        release = Release(code, project.name, room_runtime_env(project, of_job))
+        version = cluster.deploy(release, within_s)
     say(f"version {version} is deployed")
     return version
 
@@ -66,6 +63,4 @@ def deploy(
         classes.setdefault(MAIN, next(iter(classes.values())))
     code = pack_classes(classes)
     with cluster.connected(address):
-        return cluster.deploy(
-            code, name=name, runtime_env=dict(runtime_env or {}), within_s=within_s
-        )
+        return cluster.deploy(Release(code, name, dict(runtime_env or {})), within_s)

@@ -14,6 +14,7 @@ from .cluster import CannotStart
 from .code import CannotLoad, load
 from .node import LocalNode
 from .progress import progress
+from .release import Release
 
 PUBLIC = "public"
 
@@ -55,7 +56,7 @@ def run(
         say=lambda sentence: click.echo(f"  {sentence}"),
     )
     try:
-        node.start(code)
+        node.start(Release(code))
         if not stop.is_set():
             click.echo(f"Ready on http://{host}:{port}")
             reload_on_change(node, file, stop)
@@ -73,7 +74,7 @@ def reload_on_change(node: LocalNode, file: Path, stop: threading.Event) -> None
         names = ", ".join(sorted({Path(path).name for _, path in changes}))
         try:
             with progress(f"reloading, {names} changed"):
-                node.deploy(load(file))
+                node.deploy(Release(load(file)))
         except (CannotLoad, CannotStart) as error:
             click.echo(f"The running rooms stay as they are: {error}", err=True)
         else:

@@ -13,28 +13,34 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Coroutine, Mapping
 
 from aiohttp import web
 from yarl import URL
 
 from ..actors import messages
 from ..actors.counts import GatewayCounts, GatewayReport
+from ..actors.edge_hooks import BEFORE_CONNECT
 from ..actors.frames import Kind, unpack_broadcast, unpack_close, unpack_parts
 from ..actors.messages import (
     AutoResponse,
     Closed,
     ConnectionRecord,
     Hello,
+    RequestHead,
     ResponseHead,
     RoomKey,
     Standing,
 )
+from ..actors.options import RoomOptions
 from ..storage.opening import open_backend
+from . import handshake
 from .addresses import BadAddress, RoomAddress, room_address
+from .admission import Asked, NotLetIn, admit
 from .alarm_clock import AlarmClock
 from .client_socket import TRY_AGAIN_LATER, ClientSocket
 from .directory import Directory
+from .edge_client import EdgeClient
 from .front import Front
 from .handshake import BadHandshake, Upgrade
 from .http_front import HttpFront, RoomUnavailable
@@ -56,15 +62,16 @@ REPORT_INTERVAL_S = 1.0  # of what is counted, to the manager of the node
 class Gateway:
     """One per node."""
 
-    def __init__(self, settings: GatewaySettings, parties: Sequence[str]) -> None:
+    def __init__(self, settings: GatewaySettings, parties: Mapping[str, RoomOptions]) -> None:
         self.settings = settings
         self.message_bytes_max = settings.message_bytes_max
-        self.parties = frozenset(parties)
+        self.parties = parties
         # Events of rooms that cannot start with a new version wait for its roll-back.
         self.patient = False
         self.counts = GatewayCounts()
         me = Hello("gateway", uuid.uuid4().hex, os.getpid())
         network = settings.network
+        self.edge = EdgeClient(me)
         self._managers = Managers(settings.manager_address, me, network)
         self._router = Router(
             me,
@@ -80,6 +87,7 @@ class Gateway:
         self._sockets: dict[int, tuple[ClientSocket, Route]] = {}
         self._requests: dict[int, asyncio.Future[tuple[ResponseHead, bytes]]] = {}
         self._numbers = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._http = HttpFront(self, settings)
         self._server: asyncio.AbstractServer | None = None
 
@@ -92,7 +100,8 @@ class Gateway:
         Raises:
             OSError: If the port is taken.
         """
-        http = web.Server(self._http.handle, access_log=None)
+        # A client that leaves is no longer waited with: a streamed answer would go on for nobody.
+        http = web.Server(self._http.handle, access_log=None, handler_cancellation=True)
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Front(self, http),
             self.settings.host,
@@ -102,6 +111,12 @@ class Gateway:
         self._http_server = http
         self._alarm_clock.start()
         self._reporter = asyncio.get_running_loop().create_task(self._keep_reporting())
+
+    def use(self, version: int, parties: Mapping[str, RoomOptions]) -> None:
+        """These parties are deployed, as this version."""
+        self.parties = parties
+        with_edge = any(options.edge_hooks for options in parties.values())
+        self.edge.use(self.settings.edge_address(version) if with_edge else "")
 
     def status(self) -> GatewayStatus:
         """How things are here."""
@@ -136,6 +151,9 @@ class Gateway:
             socket.close(GOING_AWAY, "the server is stopping")
         await self._alarm_clock.stop()
         self._reporter.cancel()
+        for task in self._tasks:
+            task.cancel()
+        self.edge.close()
         await self._http_server.shutdown(timeout=1.0)
         await self._router.close()
 
@@ -160,21 +178,49 @@ class Gateway:
         client_id = connection_id(query)
         if address is None:
             raise BadHandshake(404, "there is no room at this path; rooms are at /party/<room>")
-        route = self._router.route(address.key)
-        if route.refusing:
+        if self._router.route(address.key).refusing:
             raise BadHandshake(503, "the room has too much to do; try again later")
-        number = next(self._numbers)
-        socket = ClientSocket(self, number, transport, upgrade)
-        self._sockets[number] = (socket, route)
-        record = ConnectionRecord(
-            number,
-            client_id,
-            f"ws://{upgrade.host}{upgrade.path}",
-            upgrade.headers,
-        )
-        self.counts.connects += 1
-        self._router.send_connect(route, record)
+        socket = ClientSocket(self, next(self._numbers), transport, upgrade)
+        url = f"ws://{upgrade.host}{upgrade.path}"
+        options = self.parties[address.key.party]
+        if BEFORE_CONNECT in options.edge_hooks:
+            head = RequestHead("GET", url, address.path, upgrade.headers)
+            asked = Asked(address, head, client=_host_of(transport))
+            self._spawn(self._ask_before_connect(socket, asked, options.handler_s_max))
+        else:
+            self._connect(socket, address.key, client_id, url, upgrade.headers)
         return socket
+
+    def _connect(
+        self,
+        socket: ClientSocket,
+        key: RoomKey,
+        client_id: str,
+        url: str,
+        headers: list[tuple[str, str]],
+    ) -> None:
+        route = self._router.route(key)
+        self._sockets[socket.number] = (socket, route)
+        self.counts.connects += 1
+        self._router.send_connect(route, ConnectionRecord(socket.number, client_id, url, headers))
+
+    async def _ask_before_connect(
+        self, socket: ClientSocket, asked: Asked, hook_s_max: float
+    ) -> None:
+        try:
+            head, _ = await admit(self.edge, BEFORE_CONNECT, asked, hook_s_max)
+            client_id = connection_id(head.url.partition("?")[2])
+        except NotLetIn as refused:
+            answer = handshake.answer(refused.head, refused.body)
+        except BadHandshake as error:  # an id that the hook has chosen
+            answer = handshake.refusal(error.status, str(error))
+        else:
+            if not socket.gone:
+                self._connect(socket, asked.address.key, client_id, head.url, head.headers)
+            return
+        if not socket.gone:
+            self.counts.refused += 1
+            socket.refuse(answer)
 
     def on_message(self, socket: ClientSocket, kind: int, payload: bytes) -> None:
         """A client has sent a whole message."""
@@ -192,7 +238,10 @@ class Gateway:
 
     def on_closed(self, socket: ClientSocket, code: int, reason: str, was_clean: bool) -> None:
         """A client is gone."""
-        _, route = self._sockets.pop(socket.number)
+        held = self._sockets.pop(socket.number, None)
+        if held is None:
+            return  # it left before its room could have met it
+        _, route = held
         route.sockets.pop(socket.number, None)
         if route.record(socket.number) is None:
             return  # its CONNECT was given up: no room has met it
@@ -213,7 +262,7 @@ class Gateway:
         return address
 
     async def ask_room(
-        self, address: RoomAddress, head: messages.RequestHead, payload: bytes
+        self, address: RoomAddress, head: RequestHead, payload: bytes
     ) -> tuple[ResponseHead, bytes]:
         """Take a request to a room and wait for what it answers.
 
@@ -246,6 +295,11 @@ class Gateway:
         if route is not None and not route.alarm_pending:
             # "Look whether an alarm is due": the one event of a gateway that asks nothing else.
             self._router.send(route, Kind.ALARM, 0, b"")
+
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # Rooms
 
@@ -324,6 +378,11 @@ class Gateway:
             socket = self._sockets[event.number][0]
             socket.open()
             socket.close(TRY_AGAIN_LATER if try_again else INTERNAL_ERROR, why)
+
+
+def _host_of(transport: asyncio.Transport) -> str:
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if peer else ""
 
 
 def _send_elsewhere(socket: ClientSocket) -> None:

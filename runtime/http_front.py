@@ -1,33 +1,31 @@
-"""HTTP at the gateway's port: requests to rooms, and the static files of the project."""
+"""HTTP at the gateway's port: requests to rooms, and what is for none (`site.py`)."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
 from ..actors import messages
+from ..actors.edge_hooks import BEFORE_REQUEST
 from ..actors.frames import pack_parts
 from ..actors.messages import RequestHead, ResponseHead
 from .addresses import BadAddress, RoomAddress
+from .admission import Asked, NotLetIn, admit
+from .answers import CONNECTION_HEADERS, plain
 from .front import Doorkeeper, let_wait
 from .handshake import BadHandshake, check_upgrade, is_utf8
+from .site import Deployed, Site
 
 if TYPE_CHECKING:
     from .settings import GatewaySettings
 
 log = logging.getLogger(__name__)
 
-INDEX = "index.html"
 BODY_TIMEOUT_S = 60.0  # for a body to arrive
 BODIES_BYTES_MAX = 256 * 1024 * 1024  # of all bodies that are arriving
-# What belongs to a client's connection and not to a room's answer: the gateway says it itself.
-_CONNECTION_HEADERS = frozenset(
-    ["connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]
-)
 
 
 class RoomUnavailable(Exception):
@@ -46,7 +44,7 @@ class BadBody(Exception):
         self.status = status
 
 
-class RoomAsker(Doorkeeper, Protocol):
+class RoomAsker(Doorkeeper, Deployed, Protocol):
     """Who takes requests to rooms: the gateway."""
 
     def known_room(self, raw_path: str) -> RoomAddress | None: ...
@@ -63,7 +61,7 @@ class HttpFront:
         self._rooms = rooms
         self._body_bytes_max = settings.body_bytes_max
         self._bodies_bytes = 0  # of all bodies that have not arrived whole
-        self._public = Path(settings.public_folder).resolve() if settings.public_folder else None
+        self._site = Site(rooms, settings)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -75,7 +73,7 @@ class HttpFront:
         except LookupError as error:
             return plain(404, str(error.args[0]))
         if address is None:
-            return self._static(request)
+            return await self._site.handle(request)
         if request.headers.get("upgrade", "").lower() == "websocket":
             return self._upgrade(request)
         return await self._ask(request, address)
@@ -95,19 +93,26 @@ class HttpFront:
             address.path,
             [(str(name), value) for name, value in request.headers.items()],
         )
-        payload = pack_parts(messages.encode(head), body)
         try:
+            head, body = await self._admit(request, address, head, body)
+            payload = pack_parts(messages.encode(head), body)
             answer, answer_body = await self._rooms.ask_room(address, head, payload)
+        except NotLetIn as refused:
+            return _of_head(refused.head, refused.body)
         except RoomUnavailable as error:
             return plain(error.status, str(error))
         except TimeoutError:
             return plain(504, "the room did not answer in time")
-        response = web.Response(status=answer.status, body=answer_body)
-        response.headers.clear()
-        for name, value in answer.headers:
-            if name.lower() not in _CONNECTION_HEADERS:
-                response.headers.add(name, value)
-        return response
+        return _of_head(answer, answer_body)
+
+    async def _admit(
+        self, request: web.BaseRequest, address: RoomAddress, head: RequestHead, body: bytes
+    ) -> tuple[RequestHead, bytes]:
+        options = self._rooms.parties[address.key.party]
+        if BEFORE_REQUEST not in options.edge_hooks:
+            return head, body
+        asked = Asked(address, head, body, request.remote or "")
+        return await admit(self._rooms.edge, BEFORE_REQUEST, asked, options.handler_s_max)
 
     def _upgrade(self, request: web.BaseRequest) -> web.Response:
         """A connection that served HTTP before is to be a WebSocket: take it from aiohttp."""
@@ -153,29 +158,11 @@ class HttpFront:
             self._bodies_bytes -= read_bytes
         return b"".join(chunks)
 
-    def _static(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.method not in ("GET", "HEAD"):
-            return plain(404, "nothing here; rooms are at /party/<room>")
-        file = self._file(request.path)
-        if file is None:
-            return plain(404, "nothing here; rooms are at /party/<room>")
-        return web.FileResponse(file, headers={"cache-control": "no-cache"})
 
-    def _file(self, path: str) -> Path | None:
-        if self._public is None or "\0" in path:
-            return None
-        try:
-            file = (self._public / path.lstrip("/")).resolve()
-            if file.is_dir():
-                file = (file / INDEX).resolve()
-            elif path.endswith("/"):
-                return None
-            # After resolving, so that neither `..` nor a link leads out of the folder.
-            return file if file.is_relative_to(self._public) and file.is_file() else None
-        except (OSError, RuntimeError):  # a name that is too long, links that lead in a circle
-            return None
-
-
-def plain(status: int, message: str) -> web.Response:
-    """A short answer in text."""
-    return web.Response(status=status, text=message + "\n")
+def _of_head(head: ResponseHead, body: bytes) -> web.Response:
+    response = web.Response(status=head.status, body=body)
+    response.headers.clear()
+    for name, value in head.headers:
+        if name.lower() not in CONNECTION_HEADERS:
+            response.headers.add(name, value)
+    return response

@@ -21,8 +21,8 @@ import ray
 
 from ..storage import EmbeddedServer, StorageError
 from .cluster import CannotStart, look_at_redis, wait_until_ready
-from .code import Code
 from .ray_controller import NAMESPACE, start_controller
+from .release import Release
 from .rooms_server import STORAGE_FOLDER
 from .settings import ClusterSettings
 
@@ -66,8 +66,8 @@ class LocalNode:
         self._stack = ExitStack()
         self._controller: Any = None
 
-    def start(self, code: Code) -> None:
-        """Start everything and deploy `code`.
+    def start(self, release: Release) -> None:
+        """Start everything and deploy `release`.
 
         Raises:
             CannotStart: If the port is taken, the rooms' server cannot be used or the classes
@@ -79,18 +79,18 @@ class LocalNode:
         try:
             redis_url = self._start_server()
             self._start_ray()
-            self._start_actors(redis_url, code)
+            self._start_actors(redis_url, release)
         except BaseException:
             self.stop()
             raise
 
-    def deploy(self, code: Code) -> None:
+    def deploy(self, release: Release) -> None:
         """Replace the room classes; live rooms move to the new ones, sockets stay.
 
         Raises:
             CannotStart: If they cannot be loaded in a room actor; those before stay.
         """
-        deploy = self._controller.deploy.remote(code, "", {}, MOVE_WITHIN_S)
+        deploy = self._controller.deploy.remote(release, MOVE_WITHIN_S)
         try:
             ray.get(deploy, timeout=START_TIMEOUT_S)
         except ray.exceptions.RayTaskError as error:
@@ -129,7 +129,7 @@ class LocalNode:
             )
         self._stack.callback(ray.shutdown)
 
-    def _start_actors(self, redis_url: str, code: Code) -> None:
+    def _start_actors(self, redis_url: str, release: Release) -> None:
         # Not below the data folder: the path of a Unix socket has at most 107 bytes.
         folder = tempfile.mkdtemp(prefix="parlour-")
         self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -148,7 +148,7 @@ class LocalNode:
             self._controller = start_controller(settings)
             self._stack.callback(self._stop_actors)
             wait_until_ready(self._controller, START_TIMEOUT_S)
-            self.deploy(code)
+            self.deploy(release)
 
     def _stop_actors(self) -> None:
         with contextlib.suppress(ray.exceptions.RayError):

@@ -20,6 +20,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..actors.messages import RoomKey
 from ..actors.network import Network, tls_of_ray
+from ..actors.options import RoomOptions
 from ..actors.ray_actor import LOG_FORMAT, RayRoomActor
 from ..actors.room_actor import RoomActorSettings
 from ..actors.watch import SeenBatch
@@ -37,6 +38,7 @@ from .status import GatewayStatus, ManagerStatus
 log = logging.getLogger(__name__)
 
 TELL_RAY_S = 1.0
+RESTARTS_WITHOUT_END = -1
 
 
 def actor_class(shell: type, *, max_restarts: int = 0) -> Any:
@@ -213,14 +215,18 @@ class RayGateway:
         logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
         settings = replace(settings, network=on_this_node(settings.network))
         deployed = deployment.load()
-        self._gateway = Gateway(settings, list(deployed.code.parties) if deployed else [])
+        self._gateway = Gateway(settings, {})
+        if deployed is not None:
+            self._gateway.use(deployed.version, deployed.code.parties)
         self._started = asyncio.get_running_loop().create_task(self._gateway.start())
         gc.freeze()
 
-    async def look(self, parties: list[str], patient: bool) -> GatewayStatus:
+    async def look(
+        self, version: int, parties: dict[str, RoomOptions], patient: bool
+    ) -> GatewayStatus:
         """Learn what is deployed; returns how things are here, if it works."""
         await self._started
-        self._gateway.parties = frozenset(parties)
+        self._gateway.use(version, parties)
         self._gateway.patient = patient
         return self._gateway.status()
 

@@ -6,6 +6,7 @@ follows from it and from the node (`node_settings`).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,9 @@ class GatewaySettings:
 
     `redis_url` names the server of the rooms, whose alarms the gateway looks after,
     `message_bytes_max` bounds one WebSocket message, `body_bytes_max` one request body,
-    `request_timeout_s` how long a room may take to answer a request.
+    `request_timeout_s` how long a room may take to answer a request. `single_page` has navigations
+    to what is not there answered with the index.html of `public_folder`, `crons_on_demand` lets
+    whoever asks run one of the project's crons.
     """
 
     host: str
@@ -30,9 +33,15 @@ class GatewaySettings:
     redis_url: str = field(repr=False)
     network: Network | None = None  # None: this node is alone
     public_folder: str | None = None
+    single_page: bool = False
+    crons_on_demand: bool = False
     message_bytes_max: int = 1024 * 1024
     body_bytes_max: int = 16 * 1024 * 1024
     request_timeout_s: float = 60.0
+
+    def edge_address(self, version: int) -> str:
+        """Where the edge of a version listens, on the gateway's node."""
+        return f"{os.path.dirname(self.manager_address)}/edge-{version}.sock"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from parlour.actors.messages import (
     ResponseHead,
     Standing,
 )
+from parlour.actors.options import options_of
+from parlour.actors.room import Room
 from parlour.runtime import route as route_module
 from parlour.runtime import router as router_module
 from parlour.runtime.gateway import CONNECTION_ID_CHARACTERS_MAX, Gateway
@@ -27,6 +29,8 @@ from ..actors.staging import until
 from ..support.running import free_port
 from .peers import Manager, RoomActor
 from .raw_client import BINARY, CLOSE, TEXT, Frame, RawClient, frame, raw_client, upgrade
+
+OPTIONS = options_of(Room)
 
 
 class Stage:
@@ -43,7 +47,7 @@ class Stage:
             redis_url=f"unix://{folder}/no-server.sock",
             request_timeout_s=0.2,
         )
-        self.gateway = Gateway(settings, ["main", "chat"])
+        self.gateway = Gateway(settings, {"main": OPTIONS, "chat": OPTIONS})
 
     async def channel(self) -> int:
         """The channel of the room, once it is attached and ready."""
@@ -404,7 +408,7 @@ async def test_new_parties_exist_as_soon_as_they_are_deployed(
     stage: Stage, client: RawClient, other: RawClient
 ) -> None:
     """And those that are gone do not."""
-    stage.gateway.parties = frozenset(["game"])
+    stage.gateway.use(2, {"game": OPTIONS})
     client.send(upgrade("/parties/chat/x"))
     refused = await client.answer()
     assert (refused.status, b"deployed: game" in refused.body) == (404, True)

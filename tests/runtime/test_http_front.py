@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from parlour.actors import messages
 from parlour.actors.frames import Kind, unpack_parts
-from parlour.actors.messages import RequestHead, ResponseHead
+from parlour.actors.messages import Hello, RequestHead, ResponseHead
+from parlour.actors.options import options_of
+from parlour.actors.room import Room
 from parlour.runtime.addresses import RoomAddress, room_address
+from parlour.runtime.edge_client import EdgeClient
 from parlour.runtime.http_front import HttpFront, RoomUnavailable
 from parlour.runtime.settings import GatewaySettings
 
@@ -39,6 +42,8 @@ class Rooms(Door):
             public_folder=str(public) if public else None,
             body_bytes_max=BODY_BYTES_MAX,
         )
+        self.parties = dict.fromkeys(("main", "chat"), options_of(Room))
+        self.edge = EdgeClient(Hello("gateway", "g", 0))
         super().__init__(handler=HttpFront(self, settings).handle)
         self.asked: list[tuple[RoomAddress, RequestHead, bytes]] = []
         self.answer: tuple[int, list[tuple[str, str]], bytes] = (200, [], b"ok")
