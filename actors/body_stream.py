@@ -34,6 +34,11 @@ class OutgoingBody:
     def __repr__(self) -> str:
         return f"<OutgoingBody {self._number}, {self._unused_bytes} bytes on their way>"
 
+    @property
+    def held_up(self) -> bool:
+        """Whether as much is on its way as may be."""
+        return self._unused_bytes >= WINDOW_BYTES
+
     async def send(self, data: bytes) -> None:
         """Send a piece of any size; waits for the reader.
 
@@ -42,7 +47,7 @@ class OutgoingBody:
         """
         for begin in range(0, len(data), PART_BYTES_MAX):
             part = data[begin : begin + PART_BYTES_MAX]
-            while self._unused_bytes >= WINDOW_BYTES and not self._broken:
+            while self.held_up and not self._broken:
                 self._changed.clear()
                 await self._changed.wait()
             if self._broken or self._link.lost:

@@ -162,6 +162,8 @@ class Controller:
                 release.runtime_env,
                 env=release.env,
                 crons=release.crons,
+                assets=release.assets,
+                limits=release.limits,
             )
             if not self._nodes:
                 await self.look()

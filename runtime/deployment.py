@@ -23,6 +23,7 @@ from ray.experimental.internal_kv import (
 )
 
 from .code import Code
+from .release import Assets, Limits
 
 VERSIONS_KEPT = 20
 SECRET_BYTES = 32
@@ -42,7 +43,7 @@ class Deployment:
         deployed_at_s: Seconds since the epoch.
         runtime_env: What Ray prepares for the room actors: packages, variables, files.
         halted: Why this version was given up; empty if it was not.
-        env, crons: See `Release`.
+        env, crons, assets, limits: See `Release`.
     """
 
     version: int
@@ -53,6 +54,8 @@ class Deployment:
     halted: str = ""
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     crons: Mapping[str, str] = field(default_factory=dict)
+    assets: Assets = field(default_factory=Assets)
+    limits: Limits = field(default_factory=Limits)
 
 
 def next_version() -> int:

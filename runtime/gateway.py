@@ -13,7 +13,8 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
+from typing import Any
 
 from aiohttp import web
 from yarl import URL
@@ -32,7 +33,6 @@ from ..actors.messages import (
     RoomKey,
     Standing,
 )
-from ..actors.options import RoomOptions
 from ..storage.opening import open_backend
 from . import handshake
 from .addresses import BadAddress, RoomAddress, room_address
@@ -42,12 +42,15 @@ from .client_socket import TRY_AGAIN_LATER, ClientSocket
 from .directory import Directory
 from .edge_client import EdgeClient
 from .front import Front
+from .gateway_news import GatewayNews
 from .handshake import BadHandshake, Upgrade
 from .http_front import HttpFront, RoomUnavailable
 from .manager_client import Managers
+from .request_notes import NotingLogger, RequestNotes
 from .route import PendingEvent, Route
 from .router import Router
 from .settings import GatewaySettings
+from .static_files import StaticFiles
 from .status import GatewayStatus
 from .websocket import OPCODE_BINARY, OPCODE_TEXT, build_frame
 
@@ -62,16 +65,13 @@ REPORT_INTERVAL_S = 1.0  # of what is counted, to the manager of the node
 class Gateway:
     """One per node."""
 
-    def __init__(self, settings: GatewaySettings, parties: Mapping[str, RoomOptions]) -> None:
+    def __init__(self, settings: GatewaySettings, news: GatewayNews) -> None:
         self.settings = settings
-        self.message_bytes_max = settings.message_bytes_max
-        self.parties = parties
-        # Events of rooms that cannot start with a new version wait for its roll-back.
-        self.patient = False
         self.counts = GatewayCounts()
         me = Hello("gateway", uuid.uuid4().hex, os.getpid())
         network = settings.network
         self.edge = EdgeClient(me)
+        self.use(news)
         self._managers = Managers(settings.manager_address, me, network)
         self._router = Router(
             me,
@@ -88,6 +88,7 @@ class Gateway:
         self._requests: dict[int, asyncio.Future[tuple[ResponseHead, bytes]]] = {}
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._notes = RequestNotes(settings.note_requests, self._managers)
         self._http = HttpFront(self, settings)
         self._server: asyncio.AbstractServer | None = None
 
@@ -101,7 +102,13 @@ class Gateway:
             OSError: If the port is taken.
         """
         # A client that leaves is no longer waited with: a streamed answer would go on for nobody.
-        http = web.Server(self._http.handle, access_log=None, handler_cancellation=True)
+        notes: Any = self._notes if self._notes.on else None
+        http = web.Server(
+            self._http.handle,
+            access_log=notes,
+            access_log_class=NotingLogger,
+            handler_cancellation=True,
+        )
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Front(self, http),
             self.settings.host,
@@ -110,13 +117,18 @@ class Gateway:
         )
         self._http_server = http
         self._alarm_clock.start()
+        self._notes.start()
         self._reporter = asyncio.get_running_loop().create_task(self._keep_reporting())
 
-    def use(self, version: int, parties: Mapping[str, RoomOptions]) -> None:
-        """These parties are deployed, as this version."""
-        self.parties = parties
-        with_edge = any(options.edge_hooks for options in parties.values())
-        self.edge.use(self.settings.edge_address(version) if with_edge else "")
+    def use(self, news: GatewayNews) -> None:
+        """This is deployed, from now on."""
+        self.parties = news.parties
+        # Events of rooms that cannot start with a new version wait for its roll-back.
+        self.patient = news.patient
+        self.limits = news.limits
+        self.message_bytes_max = news.limits.message_bytes_max
+        self.files = StaticFiles(news.assets.folder, single_page=news.assets.single_page)
+        self.edge.use(self.settings.edge_address(news.version) if news.has_edge else "")
 
     def status(self) -> GatewayStatus:
         """How things are here."""
@@ -153,6 +165,7 @@ class Gateway:
         self._reporter.cancel()
         for task in self._tasks:
             task.cancel()
+        self._notes.stop()
         self.edge.close()
         await self._http_server.shutdown(timeout=1.0)
         await self._router.close()
@@ -163,8 +176,9 @@ class Gateway:
         """A client wants a WebSocket to a room."""
         try:
             return self._let_in(transport, upgrade)
-        except BadHandshake:
+        except BadHandshake as error:
             self.counts.refused += 1
+            self._notes.note("GET", upgrade.path, error.status)
             raise
 
     def _let_in(self, transport: asyncio.Transport, upgrade: Upgrade) -> ClientSocket:
@@ -211,15 +225,16 @@ class Gateway:
             head, _ = await admit(self.edge, BEFORE_CONNECT, asked, hook_s_max)
             client_id = connection_id(head.url.partition("?")[2])
         except NotLetIn as refused:
-            answer = handshake.answer(refused.head, refused.body)
+            status, answer = refused.head.status, handshake.answer(refused.head, refused.body)
         except BadHandshake as error:  # an id that the hook has chosen
-            answer = handshake.refusal(error.status, str(error))
+            status, answer = error.status, handshake.refusal(error.status, str(error))
         else:
             if not socket.gone:
                 self._connect(socket, asked.address.key, client_id, head.url, head.headers)
             return
         if not socket.gone:
             self.counts.refused += 1
+            self._notes.note("GET", asked.head.url, status)
             socket.refuse(answer)
 
     def on_message(self, socket: ClientSocket, kind: int, payload: bytes) -> None:
@@ -281,7 +296,7 @@ class Gateway:
         self._requests[number] = answer
         try:
             self._router.send(route, Kind.REQUEST, number, payload)
-            async with asyncio.timeout(self.settings.request_timeout_s):
+            async with asyncio.timeout(self.limits.request_timeout_s):
                 return await answer
         finally:
             del self._requests[number]

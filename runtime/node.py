@@ -44,11 +44,11 @@ class LocalNode:
         port: int,
         data_folder: Path,
         redis_url: str | None,
-        public_folder: Path | None,
         live_rooms_max: int | None,
         standbys: int,
         admin_host: str,
         admin_port: int | None,
+        note_requests: bool,
         progress: Progress,
         say: Callable[[str], None],
     ) -> None:
@@ -56,11 +56,11 @@ class LocalNode:
         self._port = port
         self._data_folder = data_folder
         self._redis_url = redis_url
-        self._public_folder = public_folder
         self._live_rooms_max = live_rooms_max
         self._standbys = standbys
         self._admin_host = admin_host
         self._admin_port = admin_port
+        self._note_requests = note_requests
         self._progress = progress
         self._say = say
         self._stack = ExitStack()
@@ -140,7 +140,8 @@ class LocalNode:
             standbys=self._standbys,
             live_rooms_max=self._live_rooms_max,
             folder=folder,
-            public_folder=str(self._public_folder) if self._public_folder else None,
+            crons_on_demand=True,
+            note_requests=self._note_requests,
             admin_host=self._admin_host,
             admin_port=self._admin_port,
         )

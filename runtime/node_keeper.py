@@ -16,6 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from .deployment import Deployment
 from .edge_keeper import EdgeKeeper
+from .gateway_news import gateway_news
 from .placement import NodeLoad
 from .ray_actors import RESTARTS_WITHOUT_END, RayGateway, RayManager, actor_class
 from .settings import NodeSettings
@@ -98,13 +99,9 @@ class NodeKeeper:
             await self.use(deployed, None)
 
     async def tell_gateway(self, news: News) -> None:
-        """Say which parties there are, and whether events wait for rooms that cannot start."""
-        version, parties = 0, {}
-        if news.deployed is not None:
-            version, parties = news.deployed.version, news.deployed.code.parties
-        self.gateway = await self._ask(
-            "gateway", lambda actor: actor.look.remote(version, parties, news.patient)
-        )
+        """Say what is deployed, and whether events wait for rooms that cannot start."""
+        told = gateway_news(news.deployed, patient=news.patient)
+        self.gateway = await self._ask("gateway", lambda actor: actor.look.remote(told))
 
     async def try_out(self, new: Deployment) -> None:
         """See `HibernationManager.try_out`.

@@ -20,7 +20,6 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..actors.messages import RoomKey
 from ..actors.network import Network, tls_of_ray
-from ..actors.options import RoomOptions
 from ..actors.ray_actor import LOG_FORMAT, RayRoomActor
 from ..actors.room_actor import RoomActorSettings
 from ..actors.watch import SeenBatch
@@ -29,6 +28,7 @@ from .admin import AdminServer
 from .deployment import Deployment
 from .followers import Wanted
 from .gateway import Gateway
+from .gateway_news import GatewayNews, gateway_news
 from .manager import HibernationManager
 from .placement import NodeLoad
 from .ray_metrics import RayMetrics
@@ -214,20 +214,14 @@ class RayGateway:
     def __init__(self, settings: GatewaySettings) -> None:
         logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
         settings = replace(settings, network=on_this_node(settings.network))
-        deployed = deployment.load()
-        self._gateway = Gateway(settings, {})
-        if deployed is not None:
-            self._gateway.use(deployed.version, deployed.code.parties)
+        self._gateway = Gateway(settings, gateway_news(deployment.load(), patient=False))
         self._started = asyncio.get_running_loop().create_task(self._gateway.start())
         gc.freeze()
 
-    async def look(
-        self, version: int, parties: dict[str, RoomOptions], patient: bool
-    ) -> GatewayStatus:
+    async def look(self, news: GatewayNews) -> GatewayStatus:
         """Learn what is deployed; returns how things are here, if it works."""
         await self._started
-        self._gateway.use(version, parties)
-        self._gateway.patient = patient
+        self._gateway.use(news)
         return self._gateway.status()
 
     async def wake(self, key: RoomKey, only_held: bool) -> None:

@@ -10,6 +10,32 @@ from .code import Code
 
 
 @dataclass(frozen=True)
+class Assets:
+    """Static files.
+
+    Attributes:
+        folder: Where they are on every node that serves them; empty: there are none.
+        single_page: See `StaticFiles`.
+    """
+
+    folder: str = ""
+    single_page: bool = False
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What clients may do, as far as a project decides it; rooms have options of their own.
+
+    Attributes:
+        message_bytes_max: Of one WebSocket message.
+        request_timeout_s: For a room to answer a request.
+    """
+
+    message_bytes_max: int = 1024 * 1024
+    request_timeout_s: float = 60.0
+
+
+@dataclass(frozen=True)
 class Release:
     """Room classes, as they are before they have the number of a version.
 
@@ -25,3 +51,5 @@ class Release:
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     crons: Mapping[str, str] = field(default_factory=dict)
+    assets: Assets = field(default_factory=Assets)
+    limits: Limits = field(default_factory=Limits)

@@ -21,10 +21,9 @@ class GatewaySettings:
     """Of a gateway.
 
     `redis_url` names the server of the rooms, whose alarms the gateway looks after,
-    `message_bytes_max` bounds one WebSocket message, `body_bytes_max` one request body,
-    `request_timeout_s` how long a room may take to answer a request. `single_page` has navigations
-    to what is not there answered with the index.html of `public_folder`, `crons_on_demand` lets
-    whoever asks run one of the project's crons.
+    `body_bytes_max` bounds one request body, `crons_on_demand` lets whoever asks run one of the
+    project's crons, `note_requests` shows each answered request to who follows the node. What is
+    deployed brings more (`GatewayNews`).
     """
 
     host: str
@@ -32,12 +31,9 @@ class GatewaySettings:
     manager_address: str
     redis_url: str = field(repr=False)
     network: Network | None = None  # None: this node is alone
-    public_folder: str | None = None
-    single_page: bool = False
     crons_on_demand: bool = False
-    message_bytes_max: int = 1024 * 1024
+    note_requests: bool = False
     body_bytes_max: int = 16 * 1024 * 1024
-    request_timeout_s: float = 60.0
 
     def edge_address(self, version: int) -> str:
         """Where the edge of a version listens, on the gateway's node."""
@@ -82,7 +78,7 @@ class ClusterSettings:
             is the only one and stays so.
         link_ports: The first and the last port for links between nodes; None for any.
         folder: Of the sockets, where there is one node; otherwise each node has its own in /tmp.
-        public_folder: Static files, on the gateways' nodes.
+        crons_on_demand, note_requests: See `GatewaySettings`.
         admin_host, admin_port: Where each node serves its metrics; no port: nowhere.
     """
 
@@ -95,7 +91,8 @@ class ClusterSettings:
     secret: bytes | None = field(default=None, repr=False)
     link_ports: tuple[int, int] | None = None
     folder: str | None = None
-    public_folder: str | None = None
+    crons_on_demand: bool = False
+    note_requests: bool = False
     admin_host: str = "127.0.0.1"
     admin_port: int | None = None
 
@@ -132,7 +129,8 @@ def node_settings(cluster: ClusterSettings, node_id: str, host: str) -> NodeSett
         manager_address=manager.address,
         redis_url=cluster.redis_url,
         network=network,
-        public_folder=cluster.public_folder,
+        crons_on_demand=cluster.crons_on_demand,
+        note_requests=cluster.note_requests,
     )
     return NodeSettings(node_id, host, manager, gateway)
 

@@ -40,6 +40,9 @@ class Deployed(Protocol):
     @property
     def edge(self) -> EdgeClient: ...
 
+    @property
+    def files(self) -> StaticFiles: ...
+
 
 class Site:
     """Answers requests that are for no room."""
@@ -47,7 +50,6 @@ class Site:
     def __init__(self, deployed: Deployed, settings: GatewaySettings) -> None:
         self._deployed = deployed
         self._settings = settings
-        self._files = StaticFiles(settings.public_folder, single_page=settings.single_page)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one."""
@@ -55,11 +57,11 @@ class Site:
             return plain(400, "path and headers must be UTF-8")
         if self._settings.crons_on_demand and request.path == CRON_PATH:
             return await self._try_cron(request)
-        found = await self._files.answer(request)
+        found = await self._deployed.files.answer(request)
         if found is None and self._has(FETCH):
             found = await self._fetch(request)
         if found is None:
-            found = await self._files.fallback(request)
+            found = await self._deployed.files.fallback(request)
         return plain(404, NOTHING_HERE) if found is None else found
 
     def _has(self, hook: str) -> bool:

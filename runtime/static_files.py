@@ -39,8 +39,11 @@ _TYPES = {
 class StaticFiles:
     """The files of a folder."""
 
-    def __init__(self, folder: str | None, *, single_page: bool) -> None:
-        """`single_page`: the folder's index.html answers navigations to what is not there."""
+    def __init__(self, folder: str, *, single_page: bool = False) -> None:
+        """An empty folder: there are none.
+
+        `single_page`: the folder's index.html answers navigations to what is not there.
+        """
         self._folder = Path(folder).resolve() if folder else None
         self._single_page = single_page
 

@@ -7,10 +7,13 @@ import parlour
 PUBLIC = [
     "AlarmInfo",
     "Connection",
+    "Cron",
+    "Lobby",
     "Request",
     "Response",
     "Room",
     "Schedule",
+    "asgi",
     "deploy",
 ]
 

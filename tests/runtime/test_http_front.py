@@ -16,6 +16,7 @@ from parlour.runtime.addresses import RoomAddress, room_address
 from parlour.runtime.edge_client import EdgeClient
 from parlour.runtime.http_front import HttpFront, RoomUnavailable
 from parlour.runtime.settings import GatewaySettings
+from parlour.runtime.static_files import StaticFiles
 
 from .doors import Door
 from .raw_client import TEXT, RawClient, frame, raw_client, upgrade
@@ -39,10 +40,10 @@ class Rooms(Door):
             port=0,
             manager_address="",
             redis_url="",
-            public_folder=str(public) if public else None,
             body_bytes_max=BODY_BYTES_MAX,
         )
         self.parties = dict.fromkeys(("main", "chat"), options_of(Room))
+        self.files = StaticFiles(str(public or ""))
         self.edge = EdgeClient(Hello("gateway", "g", 0))
         super().__init__(handler=HttpFront(self, settings).handle)
         self.asked: list[tuple[RoomAddress, RequestHead, bytes]] = []
