@@ -6,7 +6,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-CODE   := parlour runtime actors storage tests benchmarks examples
+CODE   := parlour runtime actors storage testing tests benchmarks examples
 
 # BUSY runs a command and says every few seconds that it is still at work: unpacking Ray is silent.
 BUSY = sh -c 'while sleep 5 >/dev/null 2>&1; do echo "  ... still at it"; done & beat=$$!; \
@@ -39,7 +39,7 @@ check: $(VENV)/.installed-test ## lint, formatting and types
 # installed one looks: links to the four folders under one name. New files are seen at once.
 types: $(VENV)/.installed-test ## the type checker alone, strict
 	@rm -rf build/types && mkdir -p build/types/parlour
-	@ln -s $(CURDIR)/parlour/* $(CURDIR)/runtime $(CURDIR)/actors $(CURDIR)/storage build/types/parlour/
+	@ln -s $(CURDIR)/parlour/* $(CURDIR)/runtime $(CURDIR)/actors $(CURDIR)/storage $(CURDIR)/testing build/types/parlour/
 	MYPYPATH=build/types $(BIN)/mypy -p parlour
 	MYPYPATH=build/types:. $(BIN)/mypy $(foreach d,tests benchmarks examples,$(if $(wildcard $d/*.py $d/*/*.py),$d))
 
@@ -60,7 +60,7 @@ bench: $(VENV)/.installed-test ## measure Parlour beside its peers
 # From a copy of what is committed or about to be: a build leaves files behind, and packs old ones.
 wheel: $(VENV)/.installed-test ## build dist/parlour-*.whl, which cluster.yaml sends to the nodes
 	@rm -rf build/wheel dist && mkdir -p build/wheel
-	@cp -R pyproject.toml README.md LICENSE parlour runtime actors storage build/wheel/
+	@cp -R pyproject.toml README.md LICENSE parlour runtime actors storage testing build/wheel/
 	$(BIN)/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist build/wheel
 
 clean: ## remove what the targets built (.venv, caches), not your rooms' data in .parlour

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..storage import decode as decode_state
 from ..storage import encode as encode_state
 from . import messages
-from .frames import Kind, pack, pack_close
+from .frames import SEND_BINARY, SEND_TEXT, Kind, pack, pack_close
 from .http import Request
 
 if TYPE_CHECKING:
@@ -128,9 +128,9 @@ class Connection:
         if self.closing:
             return
         if isinstance(message, str):
-            self._send(Kind.SEND_TEXT, sendable(message.encode()))
+            self._send(SEND_TEXT, sendable(message.encode()))
         else:
-            self._send(Kind.SEND_BINARY, sendable(message))
+            self._send(SEND_BINARY, sendable(message))
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the connection; what was sent before goes out first. `on_close` follows.
@@ -194,7 +194,7 @@ class Connection:
         """What the gateway keeps."""
         return messages.Standing(self._record.tags, self._record.state)
 
-    def _send(self, kind: Kind, payload: bytes) -> None:
+    def _send(self, kind: int, payload: bytes) -> None:
         attachment = self._attachment
         frame = pack(kind, attachment.channel, self._record.number, 0, payload)
         self._outlet.output.send(attachment.link, frame)

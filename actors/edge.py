@@ -58,9 +58,6 @@ class Edge:
         self.unused_since_s = time.monotonic()  # no gateway is linked since then
         self._parties = parties
         self._env = MappingProxyType(dict(settings.env))
-        self._hook_s_max = {
-            party: options_of(room_class).handler_s_max for party, room_class in parties.items()
-        }
         self._hands = Hands()
         self._links: set[Link] = set()
         self._exchanges: dict[tuple[Link, int], Exchange] = {}
@@ -197,6 +194,9 @@ class Edge:
         room = None if question.hook in OF_MAIN_ALONE else question.room
         return Lobby(room, question.party, self._env)
 
+    def _hook_s_max(self, party: str) -> float:
+        return options_of(self._parties[party]).handler_s_max
+
     async def _request(self, exchange: Exchange) -> Request:
         head = exchange.question.head
         body = await exchange.body(BODY_BYTES_MAX)
@@ -205,7 +205,7 @@ class Edge:
     async def _before(self, exchange: Exchange, hook: Any) -> None:
         question = exchange.question
         request = await self._request(exchange)
-        within_s = self._hook_s_max[question.party]
+        within_s = self._hook_s_max(question.party)
         result = await self._hands.call(hook, request, self._lobby(question), within_s=within_s)
         if result is None:
             exchange.answer(EdgeAnswer("pass"))
@@ -224,7 +224,7 @@ class Edge:
 
     async def _fetch(self, exchange: Exchange, hook: Any) -> None:
         question = exchange.question
-        within_s = self._hook_s_max[question.party]
+        within_s = self._hook_s_max(question.party)
         if isinstance(hook, AsgiSite):
             await self._hand_over(exchange, hook, within_s)
             return

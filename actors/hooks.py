@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import messages
 from .connection import Connection
-from .frames import Kind, pack, pack_parts, unpack_parts
+from .frames import BINARY, TEXT, Kind, pack, pack_parts, unpack_parts
 from .http import Request, Response, as_response, header_pairs
 from .mailbox import Event
 from .room import Room
@@ -64,9 +64,9 @@ def being_cancelled() -> bool:
 async def handle_event(live: LiveRoom, room: Room, event: Event) -> None:
     """Handle one event to its end."""
     kind = event.kind
-    if kind == Kind.TEXT:
+    if kind == TEXT:
         await _message(live, room, event, event.payload.decode())
-    elif kind == Kind.BINARY:
+    elif kind == BINARY:
         await _message(live, room, event, event.payload)
     elif kind == Kind.CONNECT:
         await _connect(live, room, event)

@@ -15,7 +15,7 @@ import random
 from collections.abc import Callable, Iterable
 from typing import cast
 
-from .frames import FRAME_BYTES_MAX, FrameError, FrameReader, Kind, pack
+from .frames import FRAME_BYTES_MAX, HELLO, FrameError, FrameReader, Kind, pack
 from .link_handshake import FRAME_BYTES_MAX as UNTRUSTED_BYTES_MAX
 from .link_handshake import Handshake, NotTrusted
 from .messages import Hello, decode, encode
@@ -176,7 +176,7 @@ class Link(asyncio.Protocol):
         if self._handshake is not None:
             self._shake_hands(self._handshake, kind, payload)
             return
-        if kind == Kind.HELLO:
+        if kind == HELLO:
             self.peer = decode(payload, Hello)
             if self._on_hello is not None:
                 self._on_hello(self, self.peer)

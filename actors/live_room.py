@@ -118,6 +118,11 @@ class LiveRoom:
             and not self._mailbox
         )
 
+    @property
+    def instance(self) -> Room:
+        """The object of the application's class; there once `on_start` is being run."""
+        return self._room
+
     def start(self) -> None:
         """Claim the room and run it in a task of its own."""
         self._step(Step.WAKE)

@@ -11,9 +11,10 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Protocol
 
 from redis.exceptions import RedisError
 
@@ -57,10 +58,39 @@ class RoomActorSettings:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)  # see Room.env
 
 
+class ProcessLease(Protocol):
+    """What shows that this process is alive: a `Lease`."""
+
+    owner: str
+
+    @property
+    def valid(self) -> bool: ...
+
+    def start(self) -> None: ...
+
+    def lose(self) -> None: ...
+
+    def start_over(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+TakeLease = Callable[[str, str, str, Callable[[], None]], ProcessLease]
+
+
 class RoomActor:
     """Runs rooms of the parties it was given, as many as gateways attach to."""
 
-    def __init__(self, settings: RoomActorSettings, parties: Mapping[str, type[Room]]) -> None:
+    def __init__(
+        self,
+        settings: RoomActorSettings,
+        parties: Mapping[str, type[Room]],
+        *,
+        open_storage: Callable[[str], Awaitable[Backend]] = open_backend,
+        take_lease: TakeLease = Lease,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`open_storage` and `take_lease` are given the URL of the rooms' server."""
         self.settings = settings
         self.address = os.path.join(settings.folder, f"room-{settings.id}.sock")  # until `start`
         self.ended = asyncio.Event()
@@ -70,7 +100,10 @@ class RoomActor:
         self._rooms: dict[RoomKey, LiveRoom] = {}
         self._channels: dict[tuple[Link, int], LiveRoom] = {}
         self._links: set[Link] = set()
-        self._lease: Lease
+        self._open_storage = open_storage
+        self._take_lease = take_lease
+        self._clock = clock
+        self._lease: ProcessLease
         self._backend: Backend
         self._around: Surroundings
         self._manager: Link | None = None
@@ -97,19 +130,19 @@ class RoomActor:
         """
         settings = self.settings
         loop = asyncio.get_running_loop()
-        self._backend = await open_backend(settings.redis_url)
+        self._backend = await self._open_storage(settings.redis_url)
         await self._listen()
 
         def on_lost() -> None:
             loop.call_soon_threadsafe(self._lease_lost)
 
-        self._lease = Lease(settings.redis_url, settings.id, self.address, on_lost)
+        self._lease = self._take_lease(settings.redis_url, settings.id, self.address, on_lost)
         await asyncio.to_thread(self._lease.start)
         self._around = Surroundings(
             self._backend,
             settings.id,
             self.address,
-            time.monotonic,
+            self._clock,
             self._room_absent,
             watch=self._watch,
             env=MappingProxyType(dict(settings.env)),
@@ -153,6 +186,11 @@ class RoomActor:
         if self._manager is not None:
             self._manager.close()
         self.ended.set()
+
+    @property
+    def rooms(self) -> list[LiveRoom]:
+        """The rooms that are in this process now."""
+        return list(self._rooms.values())
 
     # Links of gateways
 

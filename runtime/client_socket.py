@@ -15,7 +15,7 @@ from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTranspo
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from ..actors.counts import GatewayCounts
-from ..actors.frames import Kind
+from ..actors.frames import BINARY, TEXT
 from .handshake import Upgrade, minimal_request
 from .websocket import OPCODE_PONG, build_frame
 
@@ -29,7 +29,13 @@ SEND_BUFFER_BYTES_MAX = 4 * 1024 * 1024  # that a client has not read
 EARLY_BYTES_MAX = 4 * 1024 * 1024  # sent by the room before the handshake is answered
 FRAGMENTS_MAX = 16_384  # of one message: pieces of no bytes at all cost memory too
 CLOSE_TIMEOUT_S = 5.0  # for the client to answer a close
+# What one turn of the event loop sends a client leaves in one write, up to so much: writing at once
+# made echoes 10 % and broadcasts to 100 sockets 17 % slower.
+GATHERED_BYTES_MAX = 64 * 1024
 READ_BUFFER_BYTES = 1024  # to start with; picows lets it grow to the largest message
+
+# Looked up once, not for each frame: see the same in frames.py.
+_TEXT_FRAME, _BINARY_FRAME = WSMsgType.TEXT, WSMsgType.BINARY
 
 NORMAL, PROTOCOL_ERROR, NO_STATUS, ABNORMAL = 1000, 1002, 1005, 1006
 INVALID_TEXT, TOO_BIG, TRY_AGAIN_LATER = 1007, 1009, 1013
@@ -99,7 +105,8 @@ class ClientSocket(WSListener):
             self._owner.message_bytes_max, None, READ_BUFFER_BYTES,
         )  # fmt: skip
         self._transport.set_protocol(protocol)
-        protocol.connection_made(self._transport)
+        protocol.connection_made(self._transport)  # which has every write go out at once
+        self._transport.set_write_buffer_limits(high=GATHERED_BYTES_MAX)
         request = minimal_request(self._key)
         protocol.get_buffer(len(request))[: len(request)] = request
         protocol.buffer_updated(len(request))
@@ -204,8 +211,8 @@ class ClientSocket(WSListener):
         kind = frame.msg_type
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             self._fail(PROTOCOL_ERROR, "reserved bits are set")
-        elif kind == WSMsgType.TEXT or kind == WSMsgType.BINARY:
-            self._begin(frame, Kind.TEXT if kind == WSMsgType.TEXT else Kind.BINARY)
+        elif kind in (_TEXT_FRAME, _BINARY_FRAME):
+            self._begin(frame, TEXT if kind == _TEXT_FRAME else BINARY)
         elif kind == WSMsgType.CONTINUATION:
             self._continue(frame)
         elif kind == WSMsgType.CLOSE:
@@ -261,7 +268,7 @@ class ClientSocket(WSListener):
     def _deliver(self, kind: int, payload: bytes) -> None:
         if self._closing:
             return
-        if kind == Kind.TEXT and not payload.isascii():
+        if kind == TEXT and not payload.isascii():
             try:
                 payload.decode()
             except UnicodeDecodeError:

@@ -13,7 +13,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from aiohttp import web
@@ -22,7 +22,17 @@ from yarl import URL
 from ..actors import messages
 from ..actors.counts import GatewayCounts, GatewayReport
 from ..actors.edge_hooks import BEFORE_CONNECT
-from ..actors.frames import Kind, unpack_broadcast, unpack_close, unpack_parts
+from ..actors.frames import (
+    BROADCAST_BINARY,
+    BROADCAST_TEXT,
+    SEND_BINARY,
+    SEND_TEXT,
+    TEXT,
+    Kind,
+    unpack_broadcast,
+    unpack_close,
+    unpack_parts,
+)
 from ..actors.messages import (
     AutoResponse,
     Closed,
@@ -33,6 +43,7 @@ from ..actors.messages import (
     RoomKey,
     Standing,
 )
+from ..storage import AlarmSource
 from ..storage.opening import open_backend
 from . import handshake
 from .addresses import BadAddress, RoomAddress, room_address
@@ -65,7 +76,13 @@ REPORT_INTERVAL_S = 1.0  # of what is counted, to the manager of the node
 class Gateway:
     """One per node."""
 
-    def __init__(self, settings: GatewaySettings, news: GatewayNews) -> None:
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        news: GatewayNews,
+        open_alarms: Callable[[str], Awaitable[AlarmSource]] = open_backend,
+    ) -> None:
+        """`open_alarms` is given the URL of the rooms' server, whose index of alarms it opens."""
         self.settings = settings
         self.counts = GatewayCounts()
         me = Hello("gateway", uuid.uuid4().hex, os.getpid())
@@ -81,8 +98,8 @@ class Gateway:
             network,
             Directory(settings.redis_url) if network is not None else None,
         )
-        self._alarm_clock = AlarmClock(
-            lambda: open_backend(settings.redis_url), self._router, lambda: self.parties
+        self.alarm_clock = AlarmClock(
+            lambda: open_alarms(settings.redis_url), self._router, lambda: self.parties
         )
         self._sockets: dict[int, tuple[ClientSocket, Route]] = {}
         self._requests: dict[int, asyncio.Future[tuple[ResponseHead, bytes]]] = {}
@@ -90,7 +107,7 @@ class Gateway:
         self._tasks: set[asyncio.Task[None]] = set()
         self._notes = RequestNotes(settings.note_requests, self._managers)
         self._http = HttpFront(self, settings)
-        self._server: asyncio.AbstractServer | None = None
+        self._server: asyncio.Server | None = None
 
     def __repr__(self) -> str:
         return f"<Gateway {self.settings.host}:{self.settings.port}, {len(self._sockets)} sockets>"
@@ -116,7 +133,7 @@ class Gateway:
             backlog=BACKLOG,
         )
         self._http_server = http
-        self._alarm_clock.start()
+        self.alarm_clock.start()
         self._notes.start()
         self._reporter = asyncio.get_running_loop().create_task(self._keep_reporting())
 
@@ -129,6 +146,19 @@ class Gateway:
         self.message_bytes_max = news.limits.message_bytes_max
         self.files = StaticFiles(news.assets.folder, single_page=news.assets.single_page)
         self.edge.use(self.settings.edge_address(news.version) if news.has_edge else "")
+
+    @property
+    def port(self) -> int:
+        """Where it listens; of its settings, unless they leave the choice to the system (0)."""
+        if self._server is None or not self._server.sockets:
+            return self.settings.port
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def is_placing(self) -> bool:
+        """Whether events wait for a room that is being looked for."""
+        return self._router.is_placing
 
     def status(self) -> GatewayStatus:
         """How things are here."""
@@ -161,7 +191,7 @@ class Gateway:
         for socket, _ in list(self._sockets.values()):
             socket.open()  # a client that waits for its room sees a code only once it is in
             socket.close(GOING_AWAY, "the server is stopping")
-        await self._alarm_clock.stop()
+        await self.alarm_clock.stop()
         self._reporter.cancel()
         for task in self._tasks:
             task.cancel()
@@ -244,7 +274,7 @@ class Gateway:
         counts.messages_in += 1
         counts.bytes_in += len(payload)
         automatic = route.auto_response
-        if automatic is not None and payload == automatic[0] and kind == Kind.TEXT:
+        if automatic is not None and payload == automatic[0] and kind == TEXT:
             counts.messages_out += 1
             counts.bytes_out += len(automatic[1])
             socket.write_frame(automatic[1])
@@ -320,14 +350,14 @@ class Gateway:
 
     def on_room_frame(self, route: Route, kind: int, number: int, payload: bytes) -> None:
         """A room says something to a client, or about one."""
-        if kind == Kind.SEND_TEXT or kind == Kind.SEND_BINARY:
+        if kind in (SEND_TEXT, SEND_BINARY):
             held = self._sockets.get(number)
             if held is not None:
                 self.counts.messages_out += 1
                 self.counts.bytes_out += len(payload)
-                opcode = OPCODE_TEXT if kind == Kind.SEND_TEXT else OPCODE_BINARY
+                opcode = OPCODE_TEXT if kind == SEND_TEXT else OPCODE_BINARY
                 held[0].write_frame(build_frame(opcode, payload))
-        elif kind == Kind.BROADCAST_TEXT or kind == Kind.BROADCAST_BINARY:
+        elif kind in (BROADCAST_TEXT, BROADCAST_BINARY):
             self._broadcast(route, kind, payload)
         elif kind == Kind.RESPONSE:
             self._on_response(number, payload)
@@ -343,7 +373,7 @@ class Gateway:
 
     def _broadcast(self, route: Route, kind: int, payload: bytes) -> None:
         without, data = unpack_broadcast(payload)
-        frame = build_frame(OPCODE_TEXT if kind == Kind.BROADCAST_TEXT else OPCODE_BINARY, data)
+        frame = build_frame(OPCODE_TEXT if kind == BROADCAST_TEXT else OPCODE_BINARY, data)
         count = len(route.sockets) - sum(number in route.sockets for number in without)
         self.counts.messages_out += count
         self.counts.bytes_out += count * len(data)
