@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from . import cli_cluster, cli_live_rooms
+from .cli_init import init
 from .cli_rooms import room, rooms
 from .cli_server import DATA_FOLDER
 from .cli_storage import storage
@@ -95,5 +96,5 @@ def dev(
 
 for command in cli_live_rooms.ROOM_COMMANDS:
     room.add_command(command)
-for command in (*cli_cluster.COMMANDS, rooms, room, storage, tail):
+for command in (init, *cli_cluster.COMMANDS, rooms, room, storage, tail):
     main.add_command(command)
