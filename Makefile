@@ -14,7 +14,7 @@ BUSY = sh -c 'while sleep 5 >/dev/null 2>&1; do echo "  ... still at it"; done &
 PIP  = $(BUSY) $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-cluster soak soak-storage check types format bench wheel clean
+.PHONY: help run test test-cluster soak soak-storage fuzz check types format bench wheel clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -25,7 +25,7 @@ run: $(VENV)/.installed ## install Parlour and run the chat example at http://12
 
 # All but tests/cluster, whose hosts take minutes and want root.
 test: $(VENV)/.installed-test ## run the test suite
-	@exec $(BIN)/python -m pytest --ignore=tests/cluster
+	@exec $(BIN)/python -m pytest --ignore=tests/cluster -n 2 --dist loadgroup --no-loadscope-reorder
 
 test-cluster: $(VENV)/.installed-cluster ## run the tests on a cluster of hosts (network namespaces; root)
 	@exec $(BIN)/python -m pytest tests/cluster
@@ -53,6 +53,9 @@ soak: $(VENV)/.installed-test ## break things at random for MINUTES=30, and 1,00
 
 soak-storage: $(VENV)/.installed-test ## kill the server under storage 200 times, and random histories for minutes
 	@PARLOUR_SOAK=10 $(BIN)/python -m pytest --timeout=3600 tests/contract/test_storage_model.py tests/storage/test_large_space.py tests/faults/test_storage_killed_server.py
+
+fuzz: $(VENV)/.installed-test ## send 100,000 mutated requests to a gateway; PARLOUR_SEED repeats a run
+	@PARLOUR_FUZZ=100000 $(BIN)/python -m pytest -s tests/runtime/test_fuzz.py
 
 bench: $(VENV)/.installed-test ## measure Parlour beside its peers
 	@exec $(BIN)/python -m benchmarks

@@ -74,8 +74,9 @@ class StartFailed(Exception):
 class Lifespan:
     """An application's lifespan, from its start to its end."""
 
-    def __init__(self, app: AsgiApp) -> None:
-        self.state: dict[str, Any] = {}
+    def __init__(self, app: AsgiApp, state: dict[str, Any]) -> None:
+        """`state` is what the application finds in its scopes, and may add to."""
+        self.state = state
         self._app = app
         self._told: asyncio.Queue[AsgiMessage] = asyncio.Queue()
         self._answers: asyncio.Queue[AsgiMessage] = asyncio.Queue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from .asgi import AsgiApp, AsgiSite, Lifespan
@@ -21,7 +22,9 @@ class Site(NamedTuple):
 class Sites:
     """Starts applications when they are first asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, env: Mapping[str, str]) -> None:
+        """`env` are the project's variables, which applications find in the state of a scope."""
+        self._env = env
         self._sites: dict[int, Site] = {}
         self._making = asyncio.Lock()
 
@@ -45,7 +48,7 @@ class Sites:
                         f"more than {SITES_MAX} ASGI applications were given to asgi(); "
                         "make each once, outside of the hook"
                     )
-                lifespan = Lifespan(app)
+                lifespan = Lifespan(app, {"env": self._env})
                 started = asyncio.ensure_future(lifespan.start())
                 self._sites[id(app)] = Site(app, lifespan, started)
             opened = self._sites[id(app)]

@@ -61,7 +61,7 @@ class Edge:
         self._hands = Hands()
         self._links: set[Link] = set()
         self._exchanges: dict[tuple[Link, int], Exchange] = {}
-        self._sites = Sites()
+        self._sites = Sites(self._env)
         self._server: asyncio.AbstractServer | None = None
         self._watching: asyncio.Task[None] | None = None
 

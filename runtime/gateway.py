@@ -55,7 +55,7 @@ from .edge_client import EdgeClient
 from .front import Front
 from .gateway_news import GatewayNews
 from .handshake import BadHandshake, Upgrade
-from .http_front import HttpFront, RoomUnavailable
+from .http_front import HttpFront, RoomUnavailable, http_log
 from .manager_client import Managers
 from .request_notes import NotingLogger, RequestNotes
 from .route import PendingEvent, Route
@@ -124,6 +124,7 @@ class Gateway:
             self._http.handle,
             access_log=notes,
             access_log_class=NotingLogger,
+            logger=http_log,
             handler_cancellation=True,
         )
         self._server = await asyncio.get_running_loop().create_server(

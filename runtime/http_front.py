@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ..actors import messages
 from ..actors.edge_hooks import BEFORE_REQUEST
@@ -26,6 +27,18 @@ log = logging.getLogger(__name__)
 
 BODY_TIMEOUT_S = 60.0  # for a body to arrive
 BODIES_BYTES_MAX = 256 * 1024 * 1024  # of all bodies that are arriving
+
+
+class OwnDefects(logging.Filter):
+    """Lets through what is ours to mend; that a request is no HTTP, or ends midway, is not."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | ConnectionResetError)
+
+
+http_log = logging.getLogger("parlour.http")  # of aiohttp
+http_log.addFilter(OwnDefects())
 
 
 class RoomUnavailable(Exception):

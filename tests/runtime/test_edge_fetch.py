@@ -301,7 +301,7 @@ async def test_an_application_is_told_of_a_request(site: EdgeStage, visitor: Raw
     assert (scope["query_string"], scope["scheme"]) == (b"q=%20&r", "http")
     assert (b"x-tag", b"1") in scope["headers"]
     assert (scope["server"], scope["client"][0]) == (("h", 1999), "127.0.0.1")
-    assert scope["state"] == {"since": "start"}
+    assert scope["state"] == {"env": {"GREETING": "hello"}, "since": "start"}
 
 
 async def test_a_head_has_no_body(site: EdgeStage, visitor: RawClient) -> None:
