@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copyreg
 import logging
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -64,7 +66,18 @@ def asgi(app: AsgiApp | None = None, *, factory: Callable[[], AsgiApp] | None = 
         raise TypeError("asgi() takes an application, or factory=, a function that makes one")
     if not callable(app or factory):
         raise TypeError(f"{app or factory!r} was given to asgi(); an application can be called")
+    _let_state_travel()
     return AsgiSite(app, factory)
+
+
+def _let_state_travel() -> None:
+    """Have Starlette's `State`, which every application of it and of FastAPI has, be unpickled.
+
+    As it is, looking up any attribute of one that is not filled yet never ends.
+    """
+    state = getattr(sys.modules.get("starlette.datastructures"), "State", None)
+    if state is not None:
+        copyreg.pickle(state, lambda each: (state, (vars(each).get("_state", {}),)))
 
 
 class StartFailed(Exception):

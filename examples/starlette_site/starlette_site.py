@@ -6,7 +6,6 @@ Parlour runs a room for each page.
 """
 
 import contextlib
-import html
 import json
 import time
 from collections.abc import AsyncIterator
@@ -35,6 +34,7 @@ PAGE = """<!doctype html>
   new WebSocket(url).onmessage = (event) => show(JSON.parse(event.data).readers);
 </script>
 """
+PAGES = {"home": "Home", "tea": "Tea", "coffee": "Coffee"}
 NUMBERS = 1_000_000
 NUMBERS_A_PIECE = 10_000
 
@@ -48,8 +48,9 @@ async def lifespan(app: Starlette) -> AsyncIterator[dict[str, str]]:
 def page(request: Request) -> Response:
     """A page."""
     path = request.path_params.get("name", "home")
-    name = html.escape(path.title())
-    return HTMLResponse(PAGE.format(name=name, path=path, since=request.state.since))
+    if path not in PAGES:
+        return Response("there is no such page\n", 404, media_type="text/plain")
+    return HTMLResponse(PAGE.format(name=PAGES[path], path=path, since=request.state.since))
 
 
 def numbers(request: Request) -> Response:

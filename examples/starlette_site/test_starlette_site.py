@@ -26,15 +26,15 @@ async def test_readers_of_a_page_see_how_many_they_are(rooms: Rooms) -> None:
 
 
 async def test_starlette_makes_the_pages(rooms: Rooms) -> None:
-    """With what its lifespan has opened; a path has nothing to say in HTML."""
+    """With what its lifespan has opened."""
     page = await rooms.request("GET", "/tea")
     assert (page.status, "<h1>Tea</h1>" in page.text, "up since" in page.text) == (200, True, True)
-    assert "<script>x" not in (await rooms.request("GET", "/%3Cscript%3Ex")).text
+    assert (await rooms.request("GET", "/%3Cscript%3Ex")).status == 404
 
 
 async def test_long_bodies_are_streamed(rooms: Rooms) -> None:
     """Both ways."""
     numbers = await rooms.request("GET", "/tea/numbers")
     assert numbers.body.count(b"\n") == NUMBERS
-    told = await rooms.request("POST", "/length", body=bytes(2_000_000))
-    assert told.text == "2000000 bytes\n"
+    told = await rooms.request("POST", "/length", body=bytes(1_000_000))
+    assert told.text == "1000000 bytes\n"
