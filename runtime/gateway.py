@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from yarl import URL
@@ -265,7 +266,7 @@ class Gateway:
             return
         if not socket.gone:
             self.counts.refused += 1
-            self._notes.note("GET", asked.head.url, status)
+            self._notes.note("GET", urlsplit(asked.head.url).path, status)
             socket.refuse(answer)
 
     def on_message(self, socket: ClientSocket, kind: int, payload: bytes) -> None:

@@ -48,6 +48,7 @@ class EdgeStage:
             redis_url=f"unix://{folder}/no-server.sock",
             body_bytes_max=BODY_BYTES_MAX,
             crons_on_demand=True,
+            note_requests=True,
         )
         self.assets = Assets(str(public or ""), single_page=True)
         self.gateway = Gateway(settings, GatewayNews())

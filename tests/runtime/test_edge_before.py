@@ -297,3 +297,27 @@ async def test_a_new_version_is_asked_from_then_on(stage: EdgeStage, client: Raw
     gate.set()
     assert (await client.answer()).status == 403
     await until(lambda: not stage.edges[0].linked)
+
+
+async def test_what_was_answered_is_shown_to_who_wants_to_see_it(
+    stage: EdgeStage, client: RawClient
+) -> None:
+    """Method, path and status, of HTTP and of refused sockets; no query, which may hold a token."""
+    for asked in (
+        request("/parties/guarded/x?refuse&token=1"),
+        request("/nothing", "POST"),
+        upgrade("/parties/guarded/y?raise&token=1"),
+    ):
+        client.send(asked)
+        await client.answer()
+    async with raw_client(stage.port) as other:
+        other.send(upgrade("/parties/nobody/z?token=1"))
+        await other.answer()
+    await until(lambda: len(stage.manager.seen) >= 4)
+    assert sorted(seen.who for seen in stage.manager.seen) == [
+        "GET /parties/guarded/x 403",
+        "GET /parties/guarded/y 401",
+        "GET /parties/nobody/z 404",
+        "POST /nothing 404",
+    ]
+    assert {seen.kind for seen in stage.manager.seen} == {"http"}
