@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,17 +16,18 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from .asgi import AsgiCall, AsgiSite, http_scope
+from .asgi import AsgiSite
 from .asgi_sites import Sites
 from .body_stream import BodyBroken
+from .edge_answers import hand_over, head_of, respond, stream
 from .edge_exchange import Exchange
 from .edge_hands import Busy, Hands, TookTooLong
 from .edge_hooks import BEFORE_CONNECT, BEFORE_REQUEST, CRON, FETCH, OF_MAIN_ALONE, Cron, Lobby
 from .edge_messages import EdgeAnswer, EdgeQuestion
 from .frames import Kind, pack, unpack_parts
-from .http import Request, Response, as_response, header_pairs
+from .http import Request, Response, as_response
 from .link import Link, listen
-from .messages import RequestHead, ResponseHead, decode
+from .messages import decode
 from .options import options_of
 from .parties import MAIN
 from .room import Room
@@ -215,7 +215,7 @@ class Edge:
                 EdgeAnswer("request", head_of(result), same_body), b"" if same_body else result.body
             )
         elif isinstance(result, Response):
-            self._respond(exchange, result)
+            respond(exchange, result)
         else:
             raise TypeError(
                 f"{question.hook} returned {type(result).__name__}; "
@@ -226,7 +226,7 @@ class Edge:
         question = exchange.question
         within_s = self._hook_s_max(question.party)
         if isinstance(hook, AsgiSite):
-            await self._hand_over(exchange, hook, within_s)
+            await hand_over(exchange, await self._sites.open(hook), self._hands, within_s)
             return
         request = await self._request(exchange)
         result = await self._hands.call(hook, request, self._lobby(question), within_s=within_s)
@@ -235,36 +235,13 @@ class Edge:
         elif isinstance(result, AsgiSite):
             # Its body has been read: the application is given it once more.
             exchange.incoming.give_back(request.body)
-            await self._hand_over(exchange, result, within_s)
+            await hand_over(exchange, await self._sites.open(result), self._hands, within_s)
         else:
-            self._respond(exchange, as_response(result, FETCH))
-
-    async def _hand_over(self, exchange: Exchange, site: AsgiSite, within_s: float) -> None:
-        question, outgoing = exchange.question, exchange.outgoing
-        opened = await self._sites.open(site)
-        begun = False
-
-        async def begin(head: ResponseHead, body: bytes, follows: bool) -> None:
-            nonlocal begun
-            begun = True
-            exchange.answer(EdgeAnswer("response", response=head, streams=follows), body)
-
-        async def more(body: bytes, follows: bool) -> None:
-            await outgoing.send(body)
-            if not follows:
-                outgoing.end()
-
-        def give_up_s() -> float:
-            # A body may take as long to come as it needs, and the response to go.
-            return math.inf if begun else exchange.incoming.moved_s + within_s
-
-        call = AsgiCall(exchange.incoming.next, begin, more)
-        scope = http_scope(question.head, question.client, opened.lifespan.state)
-        await self._hands.run(call.run(opened.app, scope), give_up_s)
-
-    def _respond(self, exchange: Exchange, response: Response) -> None:
-        head = ResponseHead(response.status, header_pairs(response.headers))
-        exchange.answer(EdgeAnswer("response", response=head), response.body)
+            response = as_response(result, FETCH)
+            if response.streamed:
+                await stream(exchange, response)
+            else:
+                respond(exchange, response)
 
     # Crons
 
@@ -292,13 +269,7 @@ class Edge:
         try:
             expression = self._expression(name)
         except LookupError as error:
-            self._respond(exchange, Response(f"{error.args[0]}\n", 404))
+            respond(exchange, Response(f"{error.args[0]}\n", 404))
             return
         await self.run_cron(name, datetime.now(UTC))
-        self._respond(exchange, Response(f"ran cron {name}: {expression}\n"))
-
-
-def head_of(request: Request) -> RequestHead:
-    """The head of a request that a hook has made."""
-    headers = [(str(name), value) for name, value in request.headers.items()]
-    return RequestHead(request.method, request.url, request.path, headers)
+        respond(exchange, Response(f"ran cron {name}: {expression}\n"))

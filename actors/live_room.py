@@ -20,7 +20,7 @@ from .alarms import RoomAlarms
 from .attachments import Attachments
 from .connection import Connection
 from .counts import PartyCounts
-from .frames import GONE_RETURN, Kind
+from .frames import GONE_RETURN, Kind, unpack_amount
 from .gates import OutputGate
 from .handling import Handling
 from .hooks import EXITS, call_hook, tell_handled
@@ -30,6 +30,7 @@ from .mailbox import Event, Mailbox
 from .messages import Attach, Refused, RoomKey
 from .options import RoomOptions
 from .room import Room
+from .streams import Streams
 from .watch import Watch, current_room
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class LiveRoom:
         self.last_event_s = self.started_s = around.clock()
         self.start_failed = False  # on_start raised
         self.attachments = Attachments(self)
+        self.streams = Streams(self)
         self.storage: Storage
         self.output: OutputGate
         self._room_class = room_class
@@ -100,6 +102,9 @@ class LiveRoom:
     def open_connections(self) -> list[Connection]:
         return self.attachments.open_connections()
 
+    def connection(self, connection_id: str) -> Connection | None:
+        return self.attachments.connection(connection_id)
+
     def broadcast(self, message: str | bytes, without: Iterable[str]) -> None:
         self.attachments.broadcast(message, without)
 
@@ -110,12 +115,13 @@ class LiveRoom:
 
     @property
     def idle(self) -> bool:
-        """Live, with nothing in hand and nothing waiting."""
+        """Live, with nothing in hand, nothing waiting and nothing that it streams."""
         return (
             self.state is State.LIVE
             and self._handling is not None
             and self._handling.idle
             and not self._mailbox
+            and not self.streams
         )
 
     @property
@@ -130,7 +136,11 @@ class LiveRoom:
 
     def attach(self, link: Link, channel: int, attach: Attach) -> None:
         """Serve a gateway: its connections are the room's from now on."""
-        attachment = self.attachments.add(link, channel, attach)
+        attachment, replaced = self.attachments.add(link, channel, attach)
+        for connection in replaced:
+            self._mailbox.put(
+                Event(Kind.REPLACED, connection.attachment, connection.number, 0, b"")
+            )
         if self.state is State.LIVE:
             self.attachments.tell_ready(attachment)
 
@@ -141,11 +151,22 @@ class LiveRoom:
             kind, number, sequence, payload = event
             self._mailbox.put(Event(kind, attachment, number, sequence, payload))
 
+    def hear(self, link: Link, channel: int, kind: int, number: int, payload: bytes) -> None:
+        """Take what a gateway says aside: no event, and not to wait for one."""
+        attachment = self.attachments.get(link, channel)
+        if attachment is None:
+            return
+        if kind != Kind.BUFFERED:
+            self.streams.hear(attachment, kind, number, payload)
+        elif (connection := attachment.connections.get(number)) is not None:
+            connection.buffered_bytes = unpack_amount(payload)
+
     def detach(self, link: Link) -> None:
         """A gateway is gone: its connections are lost."""
         lost = messages.encode(messages.Closed(1006, "the gateway was lost", False))
         for attachment in self.attachments.remove(link):
             self._mailbox.drop(attachment)
+            self.streams.lose(attachment)
             for number in list(attachment.connections):
                 self._mailbox.put(Event(Kind.CLOSED, attachment, number, 0, lost))
 
@@ -173,6 +194,7 @@ class LiveRoom:
             self.output.shut()
             self.storage.abandon()
             self._handling.cancel()
+            self.streams.cancel()
         # A task that is cancelled before its first step never takes one, and never clears up.
         if self._begun and self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
@@ -180,6 +202,10 @@ class LiveRoom:
     def wake_up(self) -> None:
         """Have the task look at how things stand."""
         self._mailbox.wake()
+
+    def stream_ended(self) -> None:
+        """An answer is streamed no more: the room may be idle from now on."""
+        self.last_event_s = self._around.clock()
 
     def check_time(self) -> None:
         """Cancel a hook that is over its time limit; called every now and then."""
@@ -273,7 +299,7 @@ class LiveRoom:
         )
         self.alarms.open(self.storage)
         self.output = OutputGate(self.storage)
-        self.attachments.resume_from(claim.progress)
+        self.attachments.resume_from(claim.progress, claim.epoch)
 
     def _build(self) -> Handling:
         self._room = self._room_class._build(self)
@@ -336,6 +362,7 @@ class LiveRoom:
         self._step(Step.LEAVE)
         self.alarms.stop()
         await handling.finish()
+        await self.streams.close()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await call_hook(self._room.on_stop, self._leave_reason)

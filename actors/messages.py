@@ -58,6 +58,10 @@ class ConnectionRecord(msgspec.Struct):
     headers: list[tuple[str, str]]
     tags: list[str] = []
     state: bytes = b""  # by the storage codec; empty means None
+    place: int = 0  # in the order in which its room met the connections of all gateways
+    replaced: bool = False  # by a newer one of the same id: closing, and told of
+    path: str = "/"  # below the room
+    buffered_bytes: int = 0  # that waited for the client when the room was last told
 
 
 class Attach(msgspec.Struct):
@@ -83,6 +87,8 @@ class Closed(msgspec.Struct):
     code: int
     reason: str
     was_clean: bool
+    failure: int = 0  # the close code for what the client did wrong; 0 if it did nothing wrong
+    failure_reason: str = ""
 
 
 class Standing(msgspec.Struct):
@@ -90,6 +96,7 @@ class Standing(msgspec.Struct):
 
     tags: list[str]
     state: bytes
+    place: int = 0
 
 
 class AutoResponse(msgspec.Struct):
@@ -106,6 +113,7 @@ class RequestHead(msgspec.Struct):
     url: str
     path: str  # below the room
     headers: list[tuple[str, str]]
+    streamed: bool = False  # the body follows, piece by piece, when the room wants it
 
 
 class ResponseHead(msgspec.Struct):
@@ -113,6 +121,7 @@ class ResponseHead(msgspec.Struct):
 
     status: int
     headers: list[tuple[str, str]]
+    streamed: bool = False  # the body follows, piece by piece
 
 
 class Wake(msgspec.Struct):

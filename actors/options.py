@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from .cors import Cors, cors_of
 from .edge_hooks import edge_hooks_of
 
 if TYPE_CHECKING:
     from .room import Room
 
 ROOMS_PER_ACTOR_MAX = 10_000
+BODY_BYTES_MAX = 64 * 1024 * 1024  # that a class may have kept in memory whole
+SEND_BUFFER_BYTES_MIN = 64 * 1024  # that a transport takes before it says that it is full
+SEND_BUFFER_BYTES_MAX = 1024 * 1024 * 1024
+SLOW_CLIENT_POLICIES = ("close", "drop_oldest")
 
 
 class InvalidOption(ValueError):
@@ -22,7 +27,7 @@ class InvalidOption(ValueError):
 
 
 class RoomOptions(msgspec.Struct, frozen=True):
-    """What the hibernation manager and the room actor need of a room class."""
+    """What hibernation manager, room actor and gateway need of a room class."""
 
     hibernate_after_s: float
     hibernate_with_connections: bool
@@ -32,6 +37,11 @@ class RoomOptions(msgspec.Struct, frozen=True):
     interleave: bool
     handler_s_max: float
     edge_hooks: frozenset[str] = frozenset()  # those that it has
+    send_buffer_bytes_max: int = 4 * 1024 * 1024
+    drop_oldest: bool = False  # of what a slow client is sent; otherwise it is closed
+    body_bytes_max: int = 16 * 1024 * 1024  # of a request's body that is kept whole
+    stream_bodies: bool = False
+    cors: Cors | None = None
 
 
 def options_of(room_class: type[Room]) -> RoomOptions:
@@ -47,10 +57,11 @@ def options_of(room_class: type[Room]) -> RoomOptions:
             raise InvalidOption(room_class.__name__, name, value, "a number of seconds above 0")
         return float(value)
 
-    def count(name: str, most: int) -> int:
+    def count(name: str, most: int, least: int = 1) -> int:
         value = getattr(room_class, name)
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-            raise InvalidOption(room_class.__name__, name, value, f"a whole number, 1 to {most}")
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            allowed = f"a whole number, {least} to {most}"
+            raise InvalidOption(room_class.__name__, name, value, allowed)
         return value
 
     def flag(name: str) -> bool:
@@ -65,6 +76,13 @@ def options_of(room_class: type[Room]) -> RoomOptions:
         name, value = error.args
         allowed = "a @staticmethod or @classmethod: it runs before there is a room"
         raise InvalidOption(room_class.__name__, name, value, allowed) from error
+    if room_class.slow_client not in SLOW_CLIENT_POLICIES:
+        allowed = " or ".join(map(repr, SLOW_CLIENT_POLICIES))
+        raise InvalidOption(room_class.__name__, "slow_client", room_class.slow_client, allowed)
+    try:
+        cors = cors_of(room_class.cors)
+    except ValueError as error:
+        raise InvalidOption(room_class.__name__, "cors", room_class.cors, str(error)) from error
     return RoomOptions(
         hibernate_after_s=seconds("hibernate_after"),
         hibernate_with_connections=flag("hibernate"),
@@ -74,4 +92,9 @@ def options_of(room_class: type[Room]) -> RoomOptions:
         interleave=flag("interleave"),
         handler_s_max=seconds("handler_timeout"),
         edge_hooks=edge_hooks,
+        send_buffer_bytes_max=count("send_buffer", SEND_BUFFER_BYTES_MAX, SEND_BUFFER_BYTES_MIN),
+        drop_oldest=room_class.slow_client == "drop_oldest",
+        body_bytes_max=count("body_limit", BODY_BYTES_MAX),
+        stream_bodies=flag("stream_bodies"),
+        cors=cors,
     )

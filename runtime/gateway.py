@@ -14,6 +14,7 @@ import os
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,9 +31,9 @@ from ..actors.frames import (
     SEND_TEXT,
     TEXT,
     Kind,
+    pack_amount,
     unpack_broadcast,
     unpack_close,
-    unpack_parts,
 )
 from ..actors.messages import (
     AutoResponse,
@@ -40,10 +41,10 @@ from ..actors.messages import (
     ConnectionRecord,
     Hello,
     RequestHead,
-    ResponseHead,
     RoomKey,
     Standing,
 )
+from ..actors.options import RoomOptions
 from ..storage import AlarmSource
 from ..storage.opening import open_backend
 from . import handshake
@@ -53,14 +54,18 @@ from .alarm_clock import AlarmClock
 from .client_socket import TRY_AGAIN_LATER, ClientSocket
 from .directory import Directory
 from .edge_client import EdgeClient
+from .exchange import Exchange, RoomUnavailable
+from .exchanges import KINDS as OF_EXCHANGES
+from .exchanges import Exchanges
 from .front import Front
 from .gateway_news import GatewayNews
 from .handshake import BadHandshake, Upgrade
-from .http_front import HttpFront, RoomUnavailable, http_log
+from .http_front import HttpFront, http_log
 from .manager_client import Managers
 from .request_notes import NotingLogger, RequestNotes
 from .route import PendingEvent, Route
 from .router import Router
+from .send_buffer import send_limits
 from .settings import GatewaySettings
 from .static_files import StaticFiles
 from .status import GatewayStatus
@@ -103,7 +108,7 @@ class Gateway:
             lambda: open_alarms(settings.redis_url), self._router, lambda: self.parties
         )
         self._sockets: dict[int, tuple[ClientSocket, Route]] = {}
-        self._requests: dict[int, asyncio.Future[tuple[ResponseHead, bytes]]] = {}
+        self._exchanges = Exchanges(self._router)
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._notes = RequestNotes(settings.note_requests, self._managers)
@@ -144,7 +149,7 @@ class Gateway:
         self.parties = news.parties
         # Events of rooms that cannot start with a new version wait for its roll-back.
         self.patient = news.patient
-        self.limits = news.limits
+        self.request_timeout_s = news.limits.request_timeout_s
         self.message_bytes_max = news.limits.message_bytes_max
         self.files = StaticFiles(news.assets.folder, single_page=news.assets.single_page)
         self.edge.use(self.settings.edge_address(news.version) if news.has_edge else "")
@@ -226,29 +231,26 @@ class Gateway:
             raise BadHandshake(404, "there is no room at this path; rooms are at /party/<room>")
         if self._router.route(address.key).refusing:
             raise BadHandshake(503, "the room has too much to do; try again later")
-        socket = ClientSocket(self, next(self._numbers), transport, upgrade)
-        url = f"ws://{upgrade.host}{upgrade.path}"
         options = self.parties[address.key.party]
+        limits = send_limits(options.send_buffer_bytes_max, options.drop_oldest)
+        socket = ClientSocket(self, next(self._numbers), transport, upgrade, limits)
+        url = f"ws://{upgrade.host}{upgrade.path}"
+        head = RequestHead("GET", url, address.path, upgrade.headers)
         if BEFORE_CONNECT in options.edge_hooks:
-            head = RequestHead("GET", url, address.path, upgrade.headers)
             asked = Asked(address, head, client=_host_of(transport))
             self._spawn(self._ask_before_connect(socket, asked, options.handler_s_max))
         else:
-            self._connect(socket, address.key, client_id, url, upgrade.headers)
+            self._connect(socket, address.key, client_id, head)
         return socket
 
     def _connect(
-        self,
-        socket: ClientSocket,
-        key: RoomKey,
-        client_id: str,
-        url: str,
-        headers: list[tuple[str, str]],
+        self, socket: ClientSocket, key: RoomKey, client_id: str, head: RequestHead
     ) -> None:
         route = self._router.route(key)
         self._sockets[socket.number] = (socket, route)
         self.counts.connects += 1
-        self._router.send_connect(route, ConnectionRecord(socket.number, client_id, url, headers))
+        record = ConnectionRecord(socket.number, client_id, head.url, head.headers, path=head.path)
+        self._router.send_connect(route, record)
 
     async def _ask_before_connect(
         self, socket: ClientSocket, asked: Asked, hook_s_max: float
@@ -262,7 +264,7 @@ class Gateway:
             status, answer = error.status, handshake.refusal(error.status, str(error))
         else:
             if not socket.gone:
-                self._connect(socket, asked.address.key, client_id, head.url, head.headers)
+                self._connect(socket, asked.address.key, client_id, head)
             return
         if not socket.gone:
             self.counts.refused += 1
@@ -292,8 +294,17 @@ class Gateway:
         route.sockets.pop(socket.number, None)
         if route.record(socket.number) is None:
             return  # its CONNECT was given up: no room has met it
-        closed = messages.encode(Closed(code, reason, was_clean))
+        failure, why = socket.failure
+        closed = messages.encode(Closed(code, reason, was_clean, failure, why))
         self._router.send(route, Kind.CLOSED, socket.number, closed)
+
+    def on_buffered(self, socket: ClientSocket, size_bytes: int) -> None:
+        """So much waits for a client to read it: passed a mark, or was read."""
+        route = self._sockets[socket.number][1]
+        record = route.record(socket.number)
+        if record is not None:
+            record.buffered_bytes = size_bytes
+        self._router.send_aside(route, Kind.BUFFERED, socket.number, pack_amount(size_bytes))
 
     def known_room(self, raw_path: str) -> RoomAddress | None:
         """The room at a path; None if the path is not a room's.
@@ -308,30 +319,24 @@ class Gateway:
             raise LookupError(f"there is no party {address.key.party!r}; deployed: {known}")
         return address
 
-    async def ask_room(
-        self, address: RoomAddress, head: RequestHead, payload: bytes
-    ) -> tuple[ResponseHead, bytes]:
-        """Take a request to a room and wait for what it answers.
+    def options_of(self, party: str) -> RoomOptions:
+        """The options of a deployed party."""
+        return self.parties[party]
+
+    def ask_room(
+        self, address: RoomAddress, payload: bytes
+    ) -> AbstractAsyncContextManager[Exchange]:
+        """Take a request to a room, for as long as its answer is waited for.
 
         Raises:
-            RoomUnavailable: If the room has too much to do or cannot be woken.
-            TimeoutError: If it does not answer in `request_timeout_s`.
+            RoomUnavailable: If the room has too much to do.
         """
         self.counts.requests += 1
         route = self._router.route(address.key)
         if route.refusing:
             self.counts.refused += 1
             raise RoomUnavailable(503, "the room has too much to do; try again later")
-        number = next(self._numbers)
-        answer: asyncio.Future[tuple[ResponseHead, bytes]]
-        answer = asyncio.get_running_loop().create_future()
-        self._requests[number] = answer
-        try:
-            self._router.send(route, Kind.REQUEST, number, payload)
-            async with asyncio.timeout(self.limits.request_timeout_s):
-                return await answer
-        finally:
-            del self._requests[number]
+        return self._exchanges.ask(route, next(self._numbers), payload)
 
     def wake(self, key: RoomKey, *, only_held: bool) -> None:
         """Have a room woken where it is placed, and its clients here be known to it.
@@ -361,8 +366,8 @@ class Gateway:
                 held[0].write_frame(build_frame(opcode, payload))
         elif kind in (BROADCAST_TEXT, BROADCAST_BINARY):
             self._broadcast(route, kind, payload)
-        elif kind == Kind.RESPONSE:
-            self._on_response(number, payload)
+        elif kind in OF_EXCHANGES:
+            self._exchanges.on_room_frame(route, kind, number, payload)
         elif kind == Kind.AUTO_RESPONSE:
             pair = messages.decode(payload, AutoResponse)
             route.auto_response = (
@@ -387,18 +392,17 @@ class Gateway:
             for socket in list(route.sockets.values()):
                 socket.write_frame(frame)
 
-    def _on_response(self, number: int, payload: bytes) -> None:
-        answer = self._requests.get(number)
-        if answer is not None and not answer.done():
-            head, body = unpack_parts(payload)
-            answer.set_result((messages.decode(head, ResponseHead), body))
-
     def _on_standing(self, route: Route, kind: int, number: int, payload: bytes) -> None:
         if kind == Kind.ACCEPT or kind == Kind.STANDING:
             record = route.record(number)
             if record is not None:
                 standing = messages.decode(payload, Standing)
                 record.tags, record.state = standing.tags, standing.state
+                record.place = standing.place
+        elif kind == Kind.REPLACED:
+            record = route.record(number)
+            if record is not None:
+                record.replaced = True
         held = self._sockets.get(number)
         if held is None:
             return
@@ -406,9 +410,13 @@ class Gateway:
             route.sockets[number] = held[0]
         elif kind == Kind.ACCEPT:
             held[0].open()
-        elif kind == Kind.CLOSE:
+        elif kind == Kind.CLOSE or kind == Kind.REPLACED:
             route.sockets.pop(number, None)
             held[0].close(*unpack_close(payload))
+
+    def on_room_left(self, route: Route) -> None:
+        """The room actor that had the room has it no more."""
+        self._exchanges.on_room_left(route.key)
 
     def on_event_failed(
         self, route: Route, event: PendingEvent, why: str, *, try_again: bool
@@ -416,9 +424,7 @@ class Gateway:
         """An event will not be handled: tell whoever sent it."""
         self.counts.refused += 1
         if event.kind == Kind.REQUEST:
-            answer = self._requests.get(event.number)
-            if answer is not None and not answer.done():
-                answer.set_exception(RoomUnavailable(503 if try_again else 500, why))
+            self._exchanges.fail(event.number, 503 if try_again else 500, why)
         elif event.kind == Kind.ALARM:
             log.warning("an alarm of room %s is put off: %s", route.key, why)
         elif event.kind != Kind.CLOSED and event.number in self._sockets:

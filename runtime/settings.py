@@ -21,9 +21,8 @@ class GatewaySettings:
     """Of a gateway.
 
     `redis_url` names the server of the rooms, whose alarms the gateway looks after,
-    `body_bytes_max` bounds one request body, `crons_on_demand` lets whoever asks run one of the
-    project's crons, `note_requests` shows each answered request to who follows the node. What is
-    deployed brings more (`GatewayNews`).
+    `crons_on_demand` lets whoever asks run one of the project's crons, `note_requests` shows each
+    answered request to who follows the node. What is deployed brings more (`GatewayNews`).
     """
 
     host: str
@@ -33,7 +32,6 @@ class GatewaySettings:
     network: Network | None = None  # None: this node is alone
     crons_on_demand: bool = False
     note_requests: bool = False
-    body_bytes_max: int = 16 * 1024 * 1024
 
     def edge_address(self, version: int) -> str:
         """Where the edge of a version listens, on the gateway's node."""

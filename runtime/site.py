@@ -8,6 +8,7 @@ whoever writes to it, and nobody else.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -83,7 +84,8 @@ class Site:
         return web.Response(status=answer.response.status, body=body, content_type="text/plain")
 
     async def _fetch(self, request: web.BaseRequest) -> web.StreamResponse | None:
-        bytes_max = self._settings.body_bytes_max
+        options = self._deployed.parties[MAIN]
+        bytes_max = math.inf if options.stream_bodies else options.body_bytes_max
         if (request.content_length or 0) > bytes_max:
             return _too_large(bytes_max)
         question = EdgeQuestion(
@@ -93,7 +95,6 @@ class Site:
             async with self._deployed.edge.ask(question) as exchange:
                 pump = asyncio.create_task(_pump(request, exchange, bytes_max))
                 try:
-                    options = self._deployed.parties[MAIN]
                     answer, body = await exchange.answer(options.handler_s_max)
                     return await _respond(request, exchange, answer, body)
                 finally:
@@ -120,7 +121,7 @@ def _head(request: web.BaseRequest) -> RequestHead:
     )
 
 
-async def _pump(request: web.BaseRequest, exchange: EdgeExchange, bytes_max: int) -> None:
+async def _pump(request: web.BaseRequest, exchange: EdgeExchange, bytes_max: float) -> None:
     """Take the request's body to the edge, as fast as it is used there."""
     if not request.body_exists:
         return
@@ -197,7 +198,7 @@ def _set_headers(response: web.StreamResponse, head: ResponseHead) -> None:
             response.headers.add(name, value)
 
 
-def _too_large(bytes_max: int) -> web.Response:
-    response = plain(413, f"a body has at most {bytes_max} bytes")
+def _too_large(bytes_max: float) -> web.Response:
+    response = plain(413, f"a body has at most {bytes_max:.0f} bytes")
     response.force_close()
     return response

@@ -6,13 +6,17 @@ import parlour
 
 PUBLIC = [
     "AlarmInfo",
+    "BodyLost",
+    "ClientError",
     "Connection",
     "Cron",
+    "FormFile",
     "Lobby",
     "Request",
     "Response",
     "Room",
     "Schedule",
+    "ServerSentEvent",
     "asgi",
     "deploy",
 ]

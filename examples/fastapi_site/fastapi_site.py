@@ -43,8 +43,7 @@ class Main(Room):
         name, _, signed = request.query.get("token", "").rpartition(":")
         if not hmac.compare_digest(signed, signature(name, lobby.env)):
             return Response("log in first\n", 401)
-        headers = {**request.headers, "x-name": name}
-        return RoomRequest(request.method, request.url, request.path, headers.items())
+        return request.replace(headers={"x-name": name})
 
     def on_connect(self, connection: Connection, request: RoomRequest) -> None:
         connection.set_state(request.headers["x-name"])

@@ -46,7 +46,6 @@ class EdgeStage:
             port=self.port,
             manager_address=self.manager.address,
             redis_url=f"unix://{folder}/no-server.sock",
-            body_bytes_max=BODY_BYTES_MAX,
             crons_on_demand=True,
             note_requests=True,
         )

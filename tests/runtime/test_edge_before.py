@@ -17,12 +17,17 @@ from parlour.runtime import edge_client
 from parlour.runtime import router as router_module
 
 from ..actors.staging import until
+from .asking import request
 from .edge_stage import EdgeStage, edge_stage
 from .raw_client import RawClient, raw_client, upgrade
-from .test_http_front import request
 
 gate = threading.Event()  # what `?wait` waits for
 waiting = threading.Semaphore(0)  # counts those that do
+
+
+async def pieces() -> AsyncIterator[bytes]:
+    """A streamed body."""
+    yield b"piece"
 
 
 def decide(request: Request, lobby: Lobby) -> Any:
@@ -36,13 +41,15 @@ def decide(request: Request, lobby: Lobby) -> Any:
         raise SystemExit
     if "nonsense" in request.query:
         return False
+    if "stream" in request.query:
+        return Response(pieces())
     if "refuse" in request.query:
         return Response("not today", 403, {"x-why": "rain"})
     if "change" in request.query:
         url = request.url.replace("_pk=anybody", "_pk=ada")
-        headers = {**request.headers, "x-user": f"ada of {lobby.name}/{lobby.id}"}
+        headers = {"x-user": f"ada of {lobby.name}/{lobby.id}"}
         body = request.body + lobby.env["GREETING"].encode()
-        return Request(request.method, url, request.path, headers.items(), body)
+        return request.replace(url=url, headers=headers, body=body)
     return None
 
 
@@ -131,7 +138,7 @@ async def test_a_hook_answers_instead_of_the_room(
         assert await client.ended() == b""
 
 
-@pytest.mark.parametrize("what", ["raise", "exit", "nonsense"])
+@pytest.mark.parametrize("what", ["raise", "exit", "nonsense", "stream"])
 @pytest.mark.parametrize("opening", [True, False])
 async def test_a_hook_that_fails_lets_nobody_in(
     stage: EdgeStage,
@@ -181,6 +188,26 @@ async def test_a_hook_changes_a_request(stage: EdgeStage, client: RawClient) -> 
     assert body == b"body and hello"
     assert ("x-user", "ada of guarded/b") in head.headers
     assert head.url.endswith("_pk=ada")
+
+
+async def test_a_streamed_body_goes_on_unseen(stage: EdgeStage, client: RawClient) -> None:
+    """The hook is shown the head alone, and what it changes there counts."""
+
+    class Uploads(Room):
+        body_limit, stream_bodies = 10, True
+
+        @staticmethod
+        def on_before_request(request: Request, lobby: Lobby) -> Any:
+            assert request.body == b""
+            return request.replace(headers={"x-user": "ada"})
+
+    await stage.start_edge(2, {"main": Uploads})
+    stage.deploy(2, {"main": Uploads})
+    client.send(request("/party/x", "POST", b"more than ten bytes"))
+    head, body = await stage.answer_request()
+    assert (head.streamed, body) == (True, b"")
+    assert ("x-user", "ada") in head.headers
+    assert (await client.answer()).status == 200
 
 
 async def test_a_blocking_hook_delays_its_own_client_alone(

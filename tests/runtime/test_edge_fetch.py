@@ -15,9 +15,9 @@ from parlour.actors.http import Request, Response
 from parlour.actors.room import Room
 
 from ..actors.staging import until
+from .asking import request
 from .edge_stage import BODY_BYTES_MAX, EdgeStage, edge_stage
 from .raw_client import RawClient, raw_client
-from .test_http_front import request
 
 PIECE = b"x" * 100_000
 
@@ -125,6 +125,14 @@ async def start(send: Any, status: int, *headers: tuple[bytes, bytes]) -> None:
     await send(message)
 
 
+async def tokens(path: str) -> AsyncIterator[str]:
+    """A response in pieces, or one that breaks off."""
+    yield "one "
+    if path == "/torn":
+        raise ValueError("halfway")
+    yield "two"
+
+
 ran: list[Cron] = []
 
 
@@ -132,6 +140,7 @@ class Main(Room):
     """Answers by functions."""
 
     handler_timeout = 5.0
+    body_limit = BODY_BYTES_MAX
 
     @staticmethod
     def on_fetch(request: Request, lobby: Lobby) -> Any:
@@ -146,6 +155,8 @@ class Main(Room):
             return Response(request.body[::-1], 202)
         if request.path == "/nonsense":
             return 17
+        if request.path in ("/tokens", "/torn"):
+            return Response(tokens(request.path), headers={"content-type": "text/event-stream"})
         if request.path.startswith("/hello") or request.path == "/echo":
             return asgi(app)
         return None
@@ -186,6 +197,7 @@ async def site(tmp_path: Path, public: Path) -> AsyncIterator[EdgeStage]:
 
     class Site(Room):
         handler_timeout = 1.0
+        body_limit = BODY_BYTES_MAX
         on_fetch = asgi(app)
 
     async with edge_stage(tmp_path, {"main": Site}, public) as stage:
@@ -225,6 +237,16 @@ async def test_a_function_answers_what_is_for_no_room(client: RawClient) -> None
     assert json.loads((await client.answer()).body) == {"env": {"GREETING": "hello"}, "q": "1"}
     answer = await client.answer()
     assert (answer.status, answer.body) == (202, b"cba")
+
+
+async def test_a_function_may_stream_its_answer(client: RawClient) -> None:
+    """Piece by piece; one that raises on the way is not taken for a whole one."""
+    client.send(request("/tokens"))
+    assert (await client.head()).headers["content-type"] == "text/event-stream"
+    assert await chunked(client) == b"one two"
+    client.send(request("/torn"))
+    assert (await client.head()).status == 200
+    assert not (await client.ended()).endswith(b"0\r\n\r\n")
 
 
 async def test_a_static_file_comes_before_it(client: RawClient) -> None:

@@ -12,9 +12,9 @@ from aiohttp import web
 from parlour.runtime.answers import plain
 from parlour.runtime.static_files import StaticFiles, content_type
 
+from .asking import request
 from .doors import Door
 from .raw_client import HttpAnswer, RawClient, raw_client
-from .test_http_front import request
 
 DATA = bytes(range(100))
 NAVIGATES = "Accept: text/html,application/xhtml+xml,*/*;q=0.8"

@@ -62,6 +62,5 @@ def check(request: Request) -> Request | Response | None:
     if not token.startswith("of-"):
         return Response("no token", 403)
     user = token.removeprefix("of-")
-    url = str(request.url).replace("_pk=", "was=") + f"&_pk={user}"
-    headers = {**request.headers, "x-user": user}
-    return Request(request.method, url, request.path, headers.items(), request.body)
+    url = request.url.replace("_pk=", "was=") + f"&_pk={user}"
+    return request.replace(url=url, headers={"x-user": user})
