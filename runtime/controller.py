@@ -19,13 +19,13 @@ import ray
 from ray.exceptions import RayError
 
 from ..actors.messages import RoomKey
-from . import crons, deployment, node_keeper
+from . import asset_pack, crons, deployment, node_keeper
 from .crew import DeployFailed
 from .deployment import Deployment
 from .edge_keeper import EdgeFailed
 from .live_rooms import LiveRooms
 from .node_keeper import News, NodeKeeper
-from .release import Release
+from .release import Assets, Release
 from .rollout import PROBATION_S, has_failed
 from .settings import ClusterSettings, wanted_nodes
 from .status import ClusterStatus, VersionStatus
@@ -162,7 +162,7 @@ class Controller:
                 release.runtime_env,
                 env=release.env,
                 crons=release.crons,
-                assets=release.assets,
+                assets=_kept(release),
                 limits=release.limits,
             )
             if not self._nodes:
@@ -277,6 +277,15 @@ class Controller:
         self._stopped = True
         deployed = deployment.load()
         await asyncio.gather(*(keeper.stop(deployed) for keeper in self._nodes.values()))
+
+
+def _kept(release: Release) -> Assets:
+    """Where gateways find the static files: a pack is kept for them, and goes by its name."""
+    if not release.assets_pack:
+        return release.assets
+    name = asset_pack.name_of(release.assets_pack)
+    deployment.save_pack(name, release.assets_pack)
+    return Assets(single_page=release.assets.single_page, pack=name)
 
 
 async def _run_cron(node: NodeKeeper, deployed: Deployment, tick: crons.Tick) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -13,6 +14,7 @@ from ..actors.parties import MAIN
 from ..actors.room import Room
 from ..actors.schedules import InvalidSchedule
 from . import cluster
+from .asset_pack import pack
 from .code import CannotLoad, pack_classes
 from .crons import check as check_crons
 from .jobs import room_runtime_env
@@ -37,6 +39,8 @@ def deploy_here(
     """
     say(f"- loading the room classes of {project.name}")
     release = project.release(variables, {})
+    if release.assets.folder:
+        release = replace(release, assets_pack=pack(Path(release.assets.folder)))
     with cluster.connected(address):
         of_job = ray.get_runtime_context().runtime_env
         release = replace(release, runtime_env=room_runtime_env(project, of_job))

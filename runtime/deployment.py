@@ -31,6 +31,7 @@ _NAMESPACE = b"parlour"
 _CURRENT = b"current"
 _COUNTER = b"versions"
 _SECRET = b"secret"
+_PACK = b"pack:"  # + its name
 _CRON_TIMES = b"cron times"
 _VERSION = b"version:"  # + its number
 
@@ -72,6 +73,7 @@ def save(deployment: Deployment) -> None:
     for version in versions()[:-VERSIONS_KEPT]:
         if version != current:
             _internal_kv_del(_VERSION + b"%d" % version, namespace=_NAMESPACE)
+    _forget_packs()
 
 
 def make_current(version: int) -> None:
@@ -104,6 +106,26 @@ def cron_times() -> dict[str, int]:
     """What `save_cron_times` has kept."""
     times: dict[str, int] = json.loads(_get(_CRON_TIMES) or b"{}")
     return times
+
+
+def save_pack(name: str, data: bytes) -> None:
+    """Keep a pack of static files, as long as a version that is kept has it."""
+    _put(_PACK + name.encode(), data)
+
+
+def load_pack(name: str) -> bytes | None:
+    """A pack; None if it is not kept."""
+    return _get(_PACK + name.encode())
+
+
+def _forget_packs() -> None:
+    names = _internal_kv_list(_PACK, namespace=_NAMESPACE)
+    if names:
+        kept = [each for number in versions() if (each := load(number)) is not None]
+        wanted = {_PACK + each.assets.pack.encode() for each in kept}
+        for name in names:
+            if name not in wanted:
+                _internal_kv_del(name, namespace=_NAMESPACE)
 
 
 def versions() -> list[int]:

@@ -16,10 +16,12 @@ class Assets:
     Attributes:
         folder: Where they are on every node that serves them; empty: there are none.
         single_page: See `StaticFiles`.
+        pack: The name of a pack that each node unpacks, instead of a folder.
     """
 
     folder: str = ""
     single_page: bool = False
+    pack: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Release:
         runtime_env: What Ray prepares for the processes that run them: packages, variables, files.
         env: The project's variables, as `Room.env` has them; some are secrets.
         crons: Name -> cron expression, for the main party's `on_cron`.
+        assets_pack: The static files for nodes that have not their folder; see `asset_pack.py`.
     """
 
     code: Code
@@ -53,3 +56,4 @@ class Release:
     crons: Mapping[str, str] = field(default_factory=dict)
     assets: Assets = field(default_factory=Assets)
     limits: Limits = field(default_factory=Limits)
+    assets_pack: bytes = field(default=b"", repr=False)
