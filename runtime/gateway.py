@@ -163,6 +163,11 @@ class Gateway:
         return port
 
     @property
+    def rooms_held(self) -> int:
+        """Rooms of which something is here: a client, or events."""
+        return len(self._router)
+
+    @property
     def is_placing(self) -> bool:
         """Whether events wait for a room that is being looked for."""
         return self._router.is_placing
@@ -229,7 +234,8 @@ class Gateway:
         client_id = connection_id(query)
         if address is None:
             raise BadHandshake(404, "there is no room at this path; rooms are at /party/<room>")
-        if self._router.route(address.key).refusing:
+        known = self._router.known(address.key)  # none is made for a client that is not let in
+        if known is not None and known.refusing:
             raise BadHandshake(503, "the room has too much to do; try again later")
         options = self.parties[address.key.party]
         limits = send_limits(options.send_buffer_bytes_max, options.drop_oldest)

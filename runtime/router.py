@@ -77,6 +77,9 @@ class Router:
         self._sequences = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def __len__(self) -> int:
+        return len(self._routes)
+
     def route(self, key: RoomKey) -> Route:
         """The route of a room, made when there is none."""
         route = self._routes.get(key)

@@ -134,6 +134,7 @@ async def test_a_hook_answers_instead_of_the_room(
     answer = await client.answer()
     assert (answer.status, answer.body, answer.headers["x-why"]) == (403, b"not today", "rain")
     assert stage.manager.asked == []
+    assert stage.gateway.rooms_held == 0
     if opening:
         assert await client.ended() == b""
 
