@@ -165,7 +165,7 @@ class Gateway:
     @property
     def rooms_held(self) -> int:
         """Rooms of which something is here: a client, or events."""
-        return len(self._router)
+        return self._router.route_count
 
     @property
     def is_placing(self) -> bool:

@@ -77,7 +77,9 @@ class Router:
         self._sequences = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def __len__(self) -> int:
+    @property
+    def route_count(self) -> int:
+        """Rooms of which something is here: a client, or events."""
         return len(self._routes)
 
     def route(self, key: RoomKey) -> Route:
