@@ -164,15 +164,7 @@ class Connection:
             ValueError: If `code` is not one that may be sent (1000 to 4999 without 1004, 1005,
                 1006 and 1015), or `reason` is over `CLOSE_REASON_BYTES_MAX` bytes.
         """
-        if not 1000 <= code <= 4999 or code in _CLOSE_CODES_RESERVED:
-            raise ValueError(
-                f"close code {code} was given; 1000 to 4999 without 1004, 1005, 1006, 1015 may be"
-            )
-        if len(reason.encode()) > CLOSE_REASON_BYTES_MAX:
-            raise ValueError(
-                f"a close reason of {len(reason.encode())} bytes was given, "
-                f"the most is {CLOSE_REASON_BYTES_MAX}"
-            )
+        check_close(code, reason)
         if not self.closing:
             self._send(Kind.CLOSE, pack_close(code, reason))
             self.closing = True
@@ -228,6 +220,23 @@ class Connection:
         attachment = self._attachment
         frame = pack(kind, attachment.channel, self._record.number, 0, payload)
         self._outlet.output.send(attachment.link, frame)
+
+
+def check_close(code: int, reason: str) -> None:
+    """Refuse what a close frame must not have.
+
+    Raises:
+        ValueError: See `Connection.close`.
+    """
+    if not 1000 <= code <= 4999 or code in _CLOSE_CODES_RESERVED:
+        raise ValueError(
+            f"close code {code} was given; 1000 to 4999 without 1004, 1005, 1006, 1015 may be"
+        )
+    if len(reason.encode()) > CLOSE_REASON_BYTES_MAX:
+        raise ValueError(
+            f"a close reason of {len(reason.encode())} bytes was given, "
+            f"the most is {CLOSE_REASON_BYTES_MAX}"
+        )
 
 
 def sendable(message: object) -> bytes:

@@ -45,6 +45,9 @@ class Kind(enum.IntEnum):
     CLOSED = 15  # gateway, event: messages.Closed
     REQUEST = 16  # gateway, event: head and body, see pack_parts
     ALARM = 17  # gateway, event: an alarm is due, as far as the gateway knows; no payload
+    CALL = (
+        18  # gateway, event: another room's call: messages.CallHead and arguments, see pack_parts
+    )
 
     BODY = 50  # gateway, aside: the next piece of a request's body; an empty one is a beginning
     BODY_END = 51  # gateway, aside: that was all; or, with a text, why the rest will not come
@@ -71,6 +74,7 @@ class Kind(enum.IntEnum):
     END = 56  # room actor: the end of a streamed answer; "cut" if it is not whole
     WANTED = 57  # room actor: so many bytes more of a request's body may be sent: pack_amount
     REPLACED = 58  # room actor: close this connection, of which it knows no more: pack_close
+    RETURN = 35  # room actor: messages.Returned and the result of a call, see pack_parts
 
     WAKE = 40  # gateway to manager: where is this room, wake it if need be: messages.Wake
     PLACED = 41  # manager to gateway: messages.Placed
@@ -96,7 +100,6 @@ TEXT, BINARY = int(Kind.TEXT), int(Kind.BINARY)
 CLOSED, DONE = int(Kind.CLOSED), int(Kind.DONE)
 SEND_TEXT, SEND_BINARY = int(Kind.SEND_TEXT), int(Kind.SEND_BINARY)
 BROADCAST_TEXT, BROADCAST_BINARY = int(Kind.BROADCAST_TEXT), int(Kind.BROADCAST_BINARY)
-HELLO = int(Kind.HELLO)
 
 # Payload of GONE: no event is to blame; b"broken": one may be; b"": in order.
 GONE_LOST = b"lost"
@@ -180,11 +183,11 @@ class FrameReader:
     Raises `FrameError` for a length that no frame can have; the stream is lost then.
     """
 
-    __slots__ = ("_chunks", "_held_bytes", "_needed_bytes", "_on_frame", "frame_bytes_max")
+    __slots__ = ("_chunks", "_held_bytes", "_needed_bytes", "frame_bytes_max", "on_frame")
 
     def __init__(self, on_frame: FrameHandler, frame_bytes_max: int = FRAME_BYTES_MAX) -> None:
         self.frame_bytes_max = frame_bytes_max
-        self._on_frame = on_frame
+        self.on_frame = on_frame
         self._chunks: list[bytes] = []  # of a frame that has not arrived whole
         self._held_bytes = 0
         self._needed_bytes = 0  # before it is worth joining the chunks
@@ -200,7 +203,7 @@ class FrameReader:
             self._chunks.clear()
         size = len(data)
         position = 0
-        unpack, on_frame = _HEAD.unpack_from, self._on_frame
+        unpack, on_frame = _HEAD.unpack_from, self.on_frame
         while size - position >= _HEAD_BYTES:
             length, kind, channel, number, sequence = unpack(data, position)
             if not _HEAD_BYTES - _LENGTH_BYTES <= length <= self.frame_bytes_max:

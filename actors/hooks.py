@@ -7,11 +7,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import messages
+from .called import handle_call, tell_answer_lost, tell_call_timeout
+from .chain import Errand, current_errand, errand
 from .connection import REPLACED, REPLACED_REASON, ClientError, Connection
 from .frames import BINARY, TEXT, Kind, pack, pack_parts, unpack_parts
 from .http import BodyLost, Request, Response, as_response, header_pairs
@@ -62,43 +64,72 @@ def being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def handle_event(live: LiveRoom, room: Room, event: Event) -> None:
-    """Handle one event to its end."""
+def handle_event(live: LiveRoom, room: Room, event: Event) -> Awaitable[None] | None:
+    """Handle one event; what is returned, if it is not None, is to be awaited to its end."""
     kind = event.kind
     if kind == TEXT:
-        await _message(live, room, event, event.payload.decode())
-    elif kind == BINARY:
-        await _message(live, room, event, event.payload)
-    elif kind == Kind.CONNECT:
+        return _message(live, room, event, event.payload.decode())
+    if kind == BINARY:
+        return _message(live, room, event, event.payload)
+    return _handle_other(live, room, event)
+
+
+async def _handle_other(live: LiveRoom, room: Room, event: Event) -> None:
+    kind = event.kind
+    if kind == Kind.CONNECT:
         await _connect(live, room, event)
-    elif kind == Kind.CLOSED:
+    elif kind == Kind.CALL:
+        await handle_call(live, room, event, call_hook)
+    else:
+        with errand(live.own_chain):
+            await _handle_unasked(live, room, event)
+
+
+async def _handle_unasked(live: LiveRoom, room: Room, event: Event) -> None:
+    """Handle an event for which no other room waits."""
+    if event.kind == Kind.CLOSED:
         await _closed(live, room, event)
-    elif kind == Kind.REPLACED:
+    elif event.kind == Kind.REPLACED:
         older = event.attachment.connections.get(event.number)
         if older is not None:
             await _replace(live, room, older)
-    elif kind == Kind.ALARM:
+    elif event.kind == Kind.ALARM:
         has_hook = type(room).on_alarm is not Room.on_alarm
         await live.alarms.run_due(event, partial(call_hook, room.on_alarm) if has_hook else None)
     else:
         await _request(live, room, event)
 
 
-async def _message(live: LiveRoom, room: Room, event: Event, message: str | bytes) -> None:
+def _message(
+    live: LiveRoom, room: Room, event: Event, message: str | bytes
+) -> Awaitable[None] | None:
+    # Not through call_hook: this is the path of every message, and most hooks end at once.
     connection = event.attachment.connections.get(event.number)
     if connection is None or connection.closing:
-        return
+        return None
     try:
-        # Not through call_hook: this is the path of every message, and most hooks end at once.
         result = room.on_message(connection, message)
-        if result is not None and inspect.isawaitable(result):
-            await result
+    except (Exception, asyncio.CancelledError, *EXITS):
+        _log_raised(live, "on_message")
+        return None
+    if result is not None and inspect.isawaitable(result):
+        return _finish_message(live, result)
+    return None
+
+
+async def _finish_message(live: LiveRoom, result: Awaitable[object]) -> None:
+    on_hand = Errand(live.own_chain)
+    current_errand.set(on_hand)
+    try:
+        await result
     except asyncio.CancelledError:
         if being_cancelled():
             raise
         _log_raised(live, "on_message")
     except (Exception, *EXITS):
         _log_raised(live, "on_message")
+    finally:
+        on_hand.ended = True
 
 
 async def _connect(live: LiveRoom, room: Room, event: Event) -> None:
@@ -113,8 +144,9 @@ async def _connect(live: LiveRoom, room: Room, event: Event) -> None:
     connection.take()
     try:
         request = connection.request()
-        connection.tag(await call_hook(room.get_connection_tags, connection, request))
-        await call_hook(room.on_connect, connection, request)
+        with errand((*record.chain, live.hop)):
+            connection.tag(await call_hook(room.get_connection_tags, connection, request))
+            await call_hook(room.on_connect, connection, request)
     except Exception:
         _log_raised(live, "on_connect")
         connection.accept()
@@ -134,7 +166,8 @@ async def _replace(live: LiveRoom, room: Room, older: Connection) -> None:
     older.replace()
     live.attachments.part(older.attachment, older.number)
     try:
-        await call_hook(room.on_close, older, REPLACED, REPLACED_REASON, True)
+        with errand(live.own_chain):
+            await call_hook(room.on_close, older, REPLACED, REPLACED_REASON, True)
     except Exception:
         _log_raised(live, "on_close")
 
@@ -192,6 +225,8 @@ def tell_handled(live: LiveRoom, event: Event) -> None:
         connection.accept()
     elif event.kind == Kind.CLOSED:
         live.attachments.part(event.attachment, event.number)
+    elif event.kind == Kind.CALL:
+        tell_answer_lost(live, event)
 
 
 def tell_timeout(live: LiveRoom, event: Event) -> None:
@@ -199,6 +234,8 @@ def tell_timeout(live: LiveRoom, event: Event) -> None:
     connection = event.attachment.connections.get(event.number)
     if event.kind == Kind.REQUEST:
         _respond(live, event, Response("the room took too long to answer\n", 504))
+    elif event.kind == Kind.CALL:
+        tell_call_timeout(live, event)
     elif connection is not None:
         if event.kind == Kind.CONNECT:
             connection.accept()

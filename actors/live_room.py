@@ -18,16 +18,18 @@ from ..storage import Backend, Claim, ClaimHeld, Storage, StorageError
 from . import messages
 from .alarms import RoomAlarms
 from .attachments import Attachments
+from .calls import Line, RoomCalls
+from .chain import Chain, errand
 from .connection import Connection
 from .counts import PartyCounts
-from .frames import GONE_RETURN, Kind, unpack_amount
+from .frames import GONE_RETURN, Kind, unpack_amount, unpack_parts
 from .gates import OutputGate
 from .handling import Handling
 from .hooks import EXITS, call_hook, tell_handled
 from .lifecycle import State, Step, next_state
 from .link import Link
 from .mailbox import Event, Mailbox
-from .messages import Attach, Refused, RoomKey
+from .messages import Attach, CallHead, Hop, Refused, RoomKey
 from .options import RoomOptions
 from .room import Room
 from .streams import Streams
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 
 EVENTS_PER_REPORT_MAX = 32  # handled before the gateways are told, when more wait
 STOP_TIMEOUT_S = 10.0  # for on_stop
+_LIVE = State.LIVE  # looked up once: see the same in frames.py
 RELEASE_TIMEOUT_S = 1.0  # for a room that broke to give its claim back
 
 
@@ -52,6 +55,7 @@ class Surroundings:
     wall_clock: Callable[[], float] = time.time  # the time of day, for alarms
     watch: Watch = field(default_factory=Watch)  # for operators who follow
     env: Mapping[str, str] = field(default_factory=dict, repr=False)  # see Room.env
+    line: Line | None = None  # to other rooms
 
 
 class LiveRoom:
@@ -70,8 +74,11 @@ class LiveRoom:
         self.state = State.ABSENT
         self.last_event_s = self.started_s = around.clock()
         self.start_failed = False  # on_start raised
+        self.hop = Hop(key.space, is_busy=not options.interleave)
+        self.own_chain: Chain = (self.hop,)  # of what it calls where nobody waits for it
         self.attachments = Attachments(self)
         self.streams = Streams(self)
+        self.calls = RoomCalls(around.line, lambda: self.output)
         self.storage: Storage
         self.output: OutputGate
         self._room_class = room_class
@@ -122,6 +129,7 @@ class LiveRoom:
             and self._handling.idle
             and not self._mailbox
             and not self.streams
+            and not self.calls.busy
         )
 
     @property
@@ -144,11 +152,12 @@ class LiveRoom:
         if self.state is State.LIVE:
             self.attachments.tell_ready(attachment)
 
-    def deliver(self, link: Link, channel: int, event: tuple[int, int, int, bytes]) -> None:
+    def deliver(
+        self, link: Link, channel: int, kind: int, number: int, sequence: int, payload: bytes
+    ) -> None:
         """Queue an event of a gateway; one of a channel that is not attached is dropped."""
         attachment = self.attachments.get(link, channel)
         if attachment is not None:
-            kind, number, sequence, payload = event
             self._mailbox.put(Event(kind, attachment, number, sequence, payload))
 
     def hear(self, link: Link, channel: int, kind: int, number: int, payload: bytes) -> None:
@@ -190,6 +199,7 @@ class LiveRoom:
         self._counts.resets += 1
         self._step(Step.BREAK)
         self.alarms.stop()
+        self.calls.end()
         if self._handling is not None:
             self.output.shut()
             self.storage.abandon()
@@ -253,9 +263,11 @@ class LiveRoom:
         try:
             handling = self._build()
             async with asyncio.timeout(self._options.handler_s_max):
-                await call_hook(self._room.on_start)
+                with errand(self._waiting_chain()):
+                    await call_hook(self._room.on_start)
         except (Exception, *EXITS):
             log.exception("party %s, room %s: on_start raised", self.key.party, self.key.quoted_id)
+            self.calls.end()
             self.start_failed = True
             self._counts.failed_starts += 1
             self.output.shut()
@@ -309,7 +321,7 @@ class LiveRoom:
     async def _handle_events(self, handling: Handling) -> None:
         since_report = 0
         # The state, for a hook that swallowed its cancellation: its room is broken all the same.
-        while self._leave_reason is None and self.state is State.LIVE:
+        while self._leave_reason is None and self.state is _LIVE:
             event = self._mailbox.take()
             if event is None:
                 self.attachments.tell_done()
@@ -337,7 +349,8 @@ class LiveRoom:
         if self._options.interleave and event.sequence > attachment.careful_until:
             await handling.begin(event)
             return
-        await handling.finish()
+        if handling.interleaving:
+            await handling.finish()
         careful = 0 < event.sequence <= attachment.careful_until
         if careful:
             # An earlier process died on one of these: the gateway must know which.
@@ -365,10 +378,12 @@ class LiveRoom:
         await self.streams.close()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
-                await call_hook(self._room.on_stop, self._leave_reason)
+                with errand((Hop(self.key.space, is_busy=True),)):
+                    await call_hook(self._room.on_stop, self._leave_reason)
         except Exception:
             log.exception("party %s, room %s: on_stop raised", self.key.party, self.key.quoted_id)
         await self.storage.close()
+        self.calls.end()
         self.attachments.tell_done()
         await self._around.backend.release(
             self.key.space, owner=self._around.owner, epoch=self._epoch
@@ -377,6 +392,13 @@ class LiveRoom:
         reason = self._leave_reason or "shutdown"
         self._counts.left[reason] = self._counts.left.get(reason, 0) + 1
         self.attachments.tell_gone(GONE_RETURN if self.attachments.gateway_count > 1 else b"")
+
+    def _waiting_chain(self) -> Chain:
+        """Who waits for on_start: the room itself, and who has called it by then."""
+        calls = [event.payload for event in self._mailbox.waiting() if event.kind == Kind.CALL]
+        heads = [messages.decode(unpack_parts(payload)[0], CallHead) for payload in calls]
+        hops = dict.fromkeys(hop for head in heads for hop in head.chain)
+        return (*hops, Hop(self.key.space, is_busy=True))
 
     # Small steps
 

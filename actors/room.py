@@ -11,9 +11,11 @@ from .connection import ClientError, Connection
 from .http import Request, Response
 from .offload import offload
 from .schedules import AlarmInfo, Schedule
+from .stubs import Parties
 
 if TYPE_CHECKING:
     from .alarms import RoomAlarms
+    from .calls import RoomCalls
     from .messages import RoomKey
 
 
@@ -31,6 +33,9 @@ class RoomContext(Protocol):
 
     @property
     def env(self) -> Mapping[str, str]: ...
+
+    @property
+    def calls(self) -> RoomCalls: ...
 
     def open_connections(self) -> list[Connection]: ...
 
@@ -132,6 +137,15 @@ class Room:
     def env(self) -> Mapping[str, str]:
         """The project's variables: those of its `parlour.toml` and `.env`, and nothing else."""
         return self._context.env
+
+    @property
+    def parties(self) -> Parties:
+        """Other rooms: `self.parties.chat.get("lobby")` is a stub of one. See `Stub`.
+
+        A call leaves once every earlier write of this room is durable. While this room waits for
+        an answer it handles no other event, unless `interleave` is True.
+        """
+        return Parties(self._context.calls)
 
     def connections(self, tag: str | None = None) -> list[Connection]:
         """The open connections, oldest first; with `tag`, those that have it."""

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Protocol
@@ -22,6 +22,7 @@ from ..storage import Backend
 from ..storage.opening import open_backend
 from ..storage.redis_connection import RedisConnection
 from . import messages
+from .call_line import CallLine
 from .counts import ProcessCounts
 from .frames import ASIDE, GONE_LOST, Kind, pack
 from .lease import RENEWAL_S, Lease
@@ -89,8 +90,12 @@ class RoomActor:
         open_storage: Callable[[str], Awaitable[Backend]] = open_backend,
         take_lease: TakeLease = Lease,
         clock: Callable[[], float] = time.monotonic,
+        callable_parties: Collection[str] | None = None,
     ) -> None:
-        """`open_storage` and `take_lease` are given the URL of the rooms' server."""
+        """`open_storage` and `take_lease` are given the URL of the rooms' server.
+
+        `callable_parties` are those whose rooms may be called from here: by default `parties`.
+        """
         self.settings = settings
         self.address = os.path.join(settings.folder, f"room-{settings.id}.sock")  # until `start`
         self.ended = asyncio.Event()
@@ -112,6 +117,8 @@ class RoomActor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._report_due = False
         self._failed: list[RoomKey] = []  # rooms, to be reported
+        known = parties.keys() if callable_parties is None else callable_parties
+        self._line = CallLine(settings.folder, settings.id, known, self._may_leave)
         self._counts = ProcessCounts()
         self._watch = Watch()
         self._showing: asyncio.Task[None] | None = None  # while somebody follows
@@ -146,6 +153,7 @@ class RoomActor:
             self._room_absent,
             watch=self._watch,
             env=MappingProxyType(dict(settings.env)),
+            line=self._line,
         )
         await self._meet_manager()
         self._reporter = loop.create_task(self._keep_reporting())
@@ -181,6 +189,7 @@ class RoomActor:
             server.close()
         for link in list(self._links):
             link.close()
+        self._line.close()
         await asyncio.to_thread(self._lease.stop)
         await self._backend.close()
         if self._manager is not None:
@@ -200,7 +209,7 @@ class RoomActor:
         room = self._channels.get((link, channel))
         if room is not None:
             try:
-                room.deliver(link, channel, (kind, number, sequence, payload))
+                room.deliver(link, channel, kind, number, sequence, payload)
             except MailboxFull as error:
                 log.error("closing %r: %s", link, error)
                 link.abort()
@@ -278,6 +287,7 @@ class RoomActor:
             # only saw its link end would blame an event for the end of the process.
             channels = [channel for of_link, channel in self._channels if of_link is link]
             link.farewell(pack(Kind.GONE, channel, payload=GONE_LOST) for channel in channels)
+        self._line.cut()
         self._spawn(self._start_over())
 
     async def _start_over(self) -> None:

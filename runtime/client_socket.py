@@ -141,6 +141,11 @@ class ClientSocket(WSListener):
         """Whether its owner was told of its end."""
         return self._told
 
+    def fail(self, code: int, reason: str) -> None:
+        """The room does not take it, or cannot go on with it: it is let in to be told."""
+        self.open()
+        self.close(code, reason)
+
     def refuse(self, answer: bytes) -> None:
         """Answer a client that is not let in with a whole HTTP response, and close."""
         self._stop_waiting()
@@ -178,10 +183,14 @@ class ClientSocket(WSListener):
 
     def write_frame(self, frame: bytes) -> None:
         """Send a frame that is already built; what a client does not read is bounded."""
-        if self._closing:
+        held = self._held
+        if self._close_sent is not None:
             return
-        if self._held is not None:
-            self._hold(self._held, frame)
+        if held is not None:
+            self._hold(held, frame)
+            return
+        # There is one: until then everything is held.
+        if self._websocket.is_close_frame_sent:  # type: ignore[union-attr]
             return
         transport = self._transport
         transport.write(frame)
@@ -200,7 +209,9 @@ class ClientSocket(WSListener):
 
     def _judge(self) -> None:
         self._judging = False
-        if self._transport.get_write_buffer_size() > self._limits.bytes_max and not self._closing:
+        if self._close_sent is not None:
+            return
+        if self._transport.get_write_buffer_size() > self._limits.bytes_max:
             self._drop_slow()
 
     def _hold(self, held: HeldFrames, frame: bytes) -> None:
@@ -208,6 +219,8 @@ class ClientSocket(WSListener):
         if self._websocket is None:
             if held.held_bytes > EARLY_BYTES_MAX:
                 self._drop_slow()
+            return
+        if self._websocket.is_close_frame_sent:
             return
         written_bytes = self._transport.get_write_buffer_size()
         self._owner.counts.dropped += held.drop_oldest(self._limits.bytes_max - written_bytes)
@@ -323,7 +336,10 @@ class ClientSocket(WSListener):
             self._deliver(fragments.kind, fragments.whole())
 
     def _deliver(self, kind: int, payload: bytes) -> None:
-        if self._closing:
+        # picows closes by itself where it finds a breach, and reads on for a moment.
+        websocket = self._websocket
+        picows_has = websocket is not None and websocket.is_close_frame_sent
+        if self._close_sent is not None or picows_has:
             return
         if kind == TEXT and not payload.isascii():
             try:
@@ -332,12 +348,6 @@ class ClientSocket(WSListener):
                 self._fail(INVALID_TEXT, "a text message must be UTF-8")
                 return
         self._owner.on_message(self, kind, payload)
-
-    @property
-    def _closing(self) -> bool:
-        # picows closes by itself where it finds a breach, and reads on for a moment.
-        picows_has = self._websocket is not None and self._websocket.is_close_frame_sent
-        return self._close_sent is not None or picows_has
 
     def _on_close(self, payload: bytes) -> None:
         code = int.from_bytes(payload[:2], "big") if payload else NO_STATUS

@@ -51,7 +51,11 @@ from . import handshake
 from .addresses import BadAddress, RoomAddress, room_address
 from .admission import Asked, NotLetIn, admit
 from .alarm_clock import AlarmClock
+from .call_desk import CallDesk
+from .call_endpoint import PATH as CALL_PATH
+from .call_endpoint import CallEndpoint
 from .client_socket import TRY_AGAIN_LATER, ClientSocket
+from .desk_socket import DeskSocket, HeldSocket
 from .directory import Directory
 from .edge_client import EdgeClient
 from .exchange import Exchange, RoomUnavailable
@@ -87,8 +91,11 @@ class Gateway:
         settings: GatewaySettings,
         news: GatewayNews,
         open_alarms: Callable[[str], Awaitable[AlarmSource]] = open_backend,
+        *,
+        token: str | None = None,
     ) -> None:
-        """`open_alarms` is given the URL of the rooms' server, whose index of alarms it opens."""
+        """`open_alarms` is given the URL of the rooms' server, whose index of alarms it opens;
+        `token` lets programs call rooms, and without one none can."""
         self.settings = settings
         self.counts = GatewayCounts()
         me = Hello("gateway", uuid.uuid4().hex, os.getpid())
@@ -107,11 +114,14 @@ class Gateway:
         self.alarm_clock = AlarmClock(
             lambda: open_alarms(settings.redis_url), self._router, lambda: self.parties
         )
-        self._sockets: dict[int, tuple[ClientSocket, Route]] = {}
+        self._sockets: dict[int, tuple[HeldSocket, Route]] = {}
         self._exchanges = Exchanges(self._router)
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._notes = RequestNotes(settings.note_requests, self._managers)
+        folder = os.path.dirname(settings.manager_address)
+        self.desk = CallDesk(self, self._router, self._numbers, folder)
+        self._calls = CallEndpoint(self.desk, token)
         self._http = HttpFront(self, settings)
         self._server: asyncio.Server | None = None
 
@@ -122,12 +132,13 @@ class Gateway:
         """Listen.
 
         Raises:
-            OSError: If the port is taken.
+            OSError: If the port is taken, or the folder of the sockets is not its own.
         """
+        await self.desk.start()
         # A client that leaves is no longer waited with: a streamed answer would go on for nobody.
         notes: Any = self._notes if self._notes.on else None
         http = web.Server(
-            self._http.handle,
+            self._answer,
             access_log=notes,
             access_log_class=NotingLogger,
             logger=http_log,
@@ -153,6 +164,11 @@ class Gateway:
         self.message_bytes_max = news.limits.message_bytes_max
         self.files = StaticFiles(news.assets.folder, single_page=news.assets.single_page)
         self.edge.use(self.settings.edge_address(news.version) if news.has_edge else "")
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.raw_path == CALL_PATH:
+            return await self._calls.handle(request)
+        return await self._http.handle(request)
 
     @property
     def port(self) -> int:
@@ -203,6 +219,7 @@ class Gateway:
         for socket, _ in list(self._sockets.values()):
             socket.open()  # a client that waits for its room sees a code only once it is in
             socket.close(GOING_AWAY, "the server is stopping")
+        self.desk.stop()
         await self.alarm_clock.stop()
         self._reporter.cancel()
         for task in self._tasks:
@@ -277,7 +294,13 @@ class Gateway:
             self._notes.note("GET", urlsplit(asked.head.url).path, status)
             socket.refuse(answer)
 
-    def on_message(self, socket: ClientSocket, kind: int, payload: bytes) -> None:
+    def let_room_in(self, route: Route, record: ConnectionRecord, socket: DeskSocket) -> None:
+        """A room wants a socket to another one."""
+        self._sockets[socket.number] = (socket, route)
+        self.counts.connects += 1
+        self._router.send_connect(route, record)
+
+    def on_message(self, socket: HeldSocket, kind: int, payload: bytes) -> None:
         """A client has sent a whole message."""
         route = self._sockets[socket.number][1]
         counts = self.counts
@@ -291,7 +314,7 @@ class Gateway:
         else:
             self._router.send(route, kind, socket.number, payload, socket)
 
-    def on_closed(self, socket: ClientSocket, code: int, reason: str, was_clean: bool) -> None:
+    def on_closed(self, socket: HeldSocket, code: int, reason: str, was_clean: bool) -> None:
         """A client is gone."""
         held = self._sockets.pop(socket.number, None)
         if held is None:
@@ -374,6 +397,8 @@ class Gateway:
             self._broadcast(route, kind, payload)
         elif kind in OF_EXCHANGES:
             self._exchanges.on_room_frame(route, kind, number, payload)
+        elif kind == Kind.RETURN:
+            self.desk.on_return(number, payload)
         elif kind == Kind.AUTO_RESPONSE:
             pair = messages.decode(payload, AutoResponse)
             route.auto_response = (
@@ -431,12 +456,13 @@ class Gateway:
         self.counts.refused += 1
         if event.kind == Kind.REQUEST:
             self._exchanges.fail(event.number, 503 if try_again else 500, why)
+        elif event.kind == Kind.CALL:
+            self.desk.on_event_failed(event, why)
         elif event.kind == Kind.ALARM:
             log.warning("an alarm of room %s is put off: %s", route.key, why)
         elif event.kind != Kind.CLOSED and event.number in self._sockets:
             socket = self._sockets[event.number][0]
-            socket.open()
-            socket.close(TRY_AGAIN_LATER if try_again else INTERNAL_ERROR, why)
+            socket.fail(TRY_AGAIN_LATER if try_again else INTERNAL_ERROR, why)
 
 
 def _host_of(transport: asyncio.Transport) -> str:
@@ -444,7 +470,7 @@ def _host_of(transport: asyncio.Transport) -> str:
     return str(peer[0]) if peer else ""
 
 
-def _send_elsewhere(socket: ClientSocket) -> None:
+def _send_elsewhere(socket: HeldSocket) -> None:
     socket.open()
     socket.close(SERVICE_RESTART, "this node is leaving, connect again")
 

@@ -216,7 +216,7 @@ class RayGateway:
         logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
         settings = replace(settings, network=on_this_node(settings.network))
         self._folder = os.path.dirname(settings.manager_address)
-        self._gateway = Gateway(settings, GatewayNews())
+        self._gateway = Gateway(settings, GatewayNews(), token=deployment.admin_token())
         self._started = asyncio.get_running_loop().create_task(self._start())
         gc.freeze()
 

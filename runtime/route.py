@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from ..actors.frames import CLOSED, Kind
 from ..actors.link import Link
 from ..actors.messages import ConnectionRecord, RoomKey
@@ -22,7 +24,7 @@ PENDING_BYTES_MAX = 16 * 1024 * 1024
 REFUSE_FACTOR = 2  # past this many times those limits, connections and requests are refused
 
 
-class PendingEvent(NamedTuple):
+class PendingEvent(msgspec.Struct, gc=False):
     """An event that the room has not reported done."""
 
     kind: int

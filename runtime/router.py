@@ -102,30 +102,29 @@ class Router:
 
     def send(
         self, route: Route, kind: int, number: int, payload: bytes, source: Socket | None = None
-    ) -> None:
-        """Take an event to its room; it is kept until the room has finished it."""
+    ) -> int:
+        """Take an event to its room; it is kept until the room has finished it.
+
+        Returns its number in the sequence of all events.
+        """
         sequence = next(self._sequences)
         route.add(PendingEvent(kind, number, sequence, payload), source)
-        self._forward(route, kind, number, sequence, payload)
+        link = route.link
+        if link is not None:
+            link.write(pack(kind, route.channel, number, sequence, payload))
+        elif not route.placing:
+            self._start_placing(route)
+        return sequence
 
     def send_connect(self, route: Route, record: ConnectionRecord) -> None:
         """Take a new connection to its room."""
-        sequence = next(self._sequences)
-        payload = messages.encode(record)
+        sequence = self.send(route, Kind.CONNECT, record.number, messages.encode(record))
         route.add_connection(record, sequence)
-        route.add(PendingEvent(Kind.CONNECT, record.number, sequence, payload))
-        self._forward(route, Kind.CONNECT, record.number, sequence, payload)
 
     def send_aside(self, route: Route, kind: int, number: int, payload: bytes) -> None:
         """Tell the room actor that the room has now something that is no event of the room."""
         if route.link is not None:
             route.link.write(pack(kind, route.channel | ASIDE, number, 0, payload))
-
-    def _forward(self, route: Route, kind: int, number: int, sequence: int, payload: bytes) -> None:
-        if route.link is not None:
-            route.link.write(pack(kind, route.channel, number, sequence, payload))
-        elif not route.placing:
-            self._start_placing(route)
 
     # Finding room actors
 

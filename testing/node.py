@@ -165,6 +165,7 @@ class Node:
             open_storage=self._open,
             take_lease=NoLease,
             clock=self._clock,
+            callable_parties=self.parties.keys(),
         )
         await actor.start()
         return actor

@@ -6,18 +6,25 @@ import parlour
 
 PUBLIC = [
     "AlarmInfo",
+    "AnswerLost",
     "BodyLost",
+    "CallError",
+    "CallTimeout",
     "ClientError",
     "Connection",
     "Cron",
+    "DeadlockError",
     "FormFile",
     "Lobby",
+    "RemoteError",
     "Request",
     "Response",
     "Room",
+    "RoomUnavailable",
     "Schedule",
     "ServerSentEvent",
     "asgi",
+    "connect",
     "deploy",
 ]
 

@@ -271,7 +271,7 @@ class Stage:
         elif channel & ASIDE:
             self.room.hear(link, channel ^ ASIDE, kind, number, payload)
         else:
-            self.room.deliver(link, channel, (kind, number, sequence, payload))
+            self.room.deliver(link, channel, kind, number, sequence, payload)
 
     def _on_lost(self, link: Link) -> None:
         self.room.detach(link)

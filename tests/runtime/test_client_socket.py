@@ -535,6 +535,7 @@ async def test_many_messages_at_once_reach_a_client_that_reads(
         (frame(CLOSE, b"\x03\xed"), 1002),
         (frame(BINARY, length=b"\x7f\x7f" + b"\xff" * 7), 1009),
     ],
+    ids=["text", "continuation", "reserved bit", "unmasked", "close code", "length"],
 )
 async def test_what_a_client_did_wrong_is_told_with_its_end(
     door: Door, client: RawClient, wrong: bytes, code: int
