@@ -35,8 +35,6 @@ from .room import Room
 log = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 64 * 1024 * 1024  # that a hook is shown; gateways allow less
-BLOCKED_S = 1.0  # that the event loop may be late before it is said
-LOOK_S = 0.25
 CRON_TIMEOUT_S = 15 * 60.0  # for on_cron; Durable Objects' limit of an alarm
 
 
@@ -63,7 +61,6 @@ class Edge:
         self._exchanges: dict[tuple[Link, int], Exchange] = {}
         self._sites = Sites(self._env)
         self._server: asyncio.AbstractServer | None = None
-        self._watching: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"<Edge of version {self.settings.version}, {len(self._exchanges)} in hand>"
@@ -91,26 +88,10 @@ class Edge:
             self.settings.address, self._on_frame, self._on_lost, on_hello=self._on_hello
         )
 
-        self._watching = asyncio.get_running_loop().create_task(self._watch_loop())
-
-    async def _watch_loop(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            due_s = loop.time() + LOOK_S
-            await asyncio.sleep(LOOK_S)
-            if (late_s := loop.time() - due_s) > BLOCKED_S:
-                log.warning(
-                    "an `async def` edge hook or an application held up all others for %.1f s: "
-                    "have what blocks run as `def`, or in asyncio.to_thread",
-                    late_s,
-                )
-
     async def stop(self) -> None:
         """End what is in hand, and let the applications stop."""
         if self._server is not None:
             self._server.close()
-        if self._watching is not None:
-            self._watching.cancel()
         for exchange in self.exchanges():
             self._drop(exchange)
         for link in list(self._links):

@@ -20,6 +20,7 @@ from . import deployment, sockets_folder
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
+BLOCKED_S = 1.0  # that the event loop may be late before it is said
 LINGER_S = 30.0  # without a gateway, once another version is in use
 
 
@@ -51,6 +52,7 @@ class RayEdge:
         await self._edge.start()
         gc.freeze()
         self._ending = asyncio.get_running_loop().create_task(self._end_when_unused())
+        self._watching = asyncio.get_running_loop().create_task(say_when_blocked(BLOCKED_S))
 
     async def look(self) -> None:
         """Return if it works.
@@ -80,3 +82,17 @@ class RayEdge:
                 # Detached, so nobody else may be left to end it; and a hook that hangs in a thread
                 # would keep a process that only wants to exit.
                 ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
+
+
+async def say_when_blocked(blocked_s: float) -> None:
+    """Log it whenever something holds up the event loop for so long; without end."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due_s = loop.time() + blocked_s / 4
+        await asyncio.sleep(blocked_s / 4)
+        if (late_s := loop.time() - due_s) > blocked_s:
+            log.warning(
+                "an `async def` edge hook or an application held up all others for %.1f s: "
+                "have what blocks run as `def`, or in asyncio.to_thread",
+                late_s,
+            )
