@@ -18,7 +18,7 @@ async def test_who_blocks_the_event_loop_is_told(caplog: pytest.LogCaptureFixtur
         watching = asyncio.create_task(say_when_blocked(0.05))
         await asyncio.sleep(0)
         time.sleep(0.2)  # noqa: ASYNC251
-        await until(lambda: caplog.records)
+        await until(lambda: bool(caplog.records))
         watching.cancel()
     [record] = caplog.records
     assert "held up all others for 0." in record.getMessage()
