@@ -143,9 +143,7 @@ class RoomRequests:
                 while (piece := await exchange.piece()) is not None:
                     await response.write(piece)
         except AnswerCut:
-            # A chunked body without its last chunk is all that tells a client.
-            if request.transport is not None:
-                request.transport.abort()
+            _break_off(request, response)
         except ConnectionError:
             pass  # the client is gone; aiohttp finds it out once more
         return response
@@ -206,6 +204,16 @@ async def _pump(request: web.BaseRequest, exchange: Exchange, first: bytes) -> N
         problem = "the client did not send it whole"
     finally:
         exchange.end_body(problem)
+
+
+def _break_off(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """End the connection so that the client sees that the answer is not whole."""
+    if request.transport is None:
+        return
+    if "transfer-encoding" in response.headers:
+        request.transport.close()  # what was written still leaves; the last chunk is missing
+    else:
+        request.transport.abort()  # for HTTP/1.0 an orderly end would be the end of the answer
 
 
 def _of_room(response: ResponseT, head: ResponseHead) -> ResponseT:

@@ -209,6 +209,18 @@ async def test_a_room_that_breaks_streams_nothing_more(stage: Stage, gateway: Ga
     assert stage.room.state is State.ABSENT
 
 
+async def test_the_time_limit_of_a_hook_ends_with_its_answer_s_head(
+    stage: Stage, gateway: Gateway
+) -> None:
+    """A stream may take as long as it likes."""
+    await gateway.done(gateway.request(7))
+    stage.now_s += 1e6
+    stage.room.check_time()
+    gateway.text(1, "a")
+    gateway.text(1, "end")
+    assert await gateway.pieces() == ([b"a"], b"")
+
+
 async def test_a_head_alone_is_asked_for(stage: Stage, gateway: Gateway) -> None:
     """HEAD: the iterator does not run."""
     await gateway.done(gateway.request(7, "HEAD"))

@@ -292,7 +292,7 @@ async def test_a_streamed_answer_is_sent_as_it_comes(rooms: Rooms, client: RawCl
 async def test_a_client_of_http_1_0_gets_a_stream_without_chunks(
     rooms: Rooms, client: RawClient
 ) -> None:
-    """Up to the end of its connection."""
+    """Up to the end of its connection, which is an orderly one only if that was all."""
     rooms.answer = None
     client.send(b"GET /party/x HTTP/1.0\r\nHost: h\r\n\r\n")
     await rooms.until(lambda: rooms.exchanges)
@@ -302,6 +302,24 @@ async def test_a_client_of_http_1_0_gets_a_stream_without_chunks(
     exchange.on_frame(Kind.END, b"")
     assert "transfer-encoding" not in (await client.head()).headers
     assert await client.ended() == b"hello"
+
+
+async def test_what_was_sent_before_an_answer_is_cut_is_not_lost(
+    rooms: Rooms, client: RawClient
+) -> None:
+    """The client has all of it, and sees that there was to be more."""
+    rooms.answer = None
+    client.send(request("/party/x"))
+    await rooms.until(lambda: rooms.exchanges)
+    exchange = rooms.exchanges[0]
+    exchange.on_response(ResponseHead(200, [], True), b"")
+    for _ in range(20):
+        exchange.on_frame(Kind.PIECE, b"x" * 50_000)
+    exchange.on_frame(Kind.END, b"cut")
+    await client.head()
+    body = await client.ended()
+    assert body.count(b"x") == 1_000_000
+    assert not body.endswith(b"0\r\n\r\n")
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
