@@ -55,7 +55,7 @@ class Edge:
         self.settings = settings
         self.unused_since_s = time.monotonic()  # no gateway is linked since then
         self._parties = parties
-        self._env = MappingProxyType(dict(settings.env))
+        self._env = MappingProxyType(settings.env)
         self._hands = Hands()
         self._links: set[Link] = set()
         self._exchanges: dict[tuple[Link, int], Exchange] = {}

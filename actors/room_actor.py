@@ -152,7 +152,7 @@ class RoomActor:
             self._clock,
             self._room_absent,
             watch=self._watch,
-            env=MappingProxyType(dict(settings.env)),
+            env=MappingProxyType(settings.env),
             line=self._line,
         )
         await self._meet_manager()

@@ -39,6 +39,7 @@ class Node:
         """`clock` tells the seconds by which rooms are idle or too slow."""
         self.backend = HeldBackend()
         self.parties: dict[str, type[Room]] = {}
+        self.env: dict[str, str] = {}
         # In /tmp: the path of a socket is short.
         self._folder = tempfile.mkdtemp(prefix="parlour-")
         self._clock = clock
@@ -50,7 +51,9 @@ class Node:
         )
         self._assets = Assets(public_folder or "")
         self.gateway = Gateway(settings, self._news(), self._open)
-        self._edge = Edge(EdgeSettings(settings.edge_address(VERSION), VERSION), self.parties)
+        self._edge = Edge(
+            EdgeSettings(settings.edge_address(VERSION), VERSION, self.env), self.parties
+        )
         self._actors: dict[str, asyncio.Task[RoomActor]] = {}  # of each party
         self._tasks: set[asyncio.Task[None]] = set()
         self._links: set[Link] = set()  # of whoever has a question to the manager
@@ -157,7 +160,12 @@ class Node:
 
     async def _start_actor(self, party: str, actor_id: str) -> RoomActor:
         settings = RoomActorSettings(
-            actor_id, self._folder, self.gateway.settings.manager_address, NO_SERVER, 1
+            actor_id,
+            self._folder,
+            self.gateway.settings.manager_address,
+            NO_SERVER,
+            VERSION,
+            env=self.env,
         )
         actor = RoomActor(
             settings,
