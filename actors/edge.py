@@ -34,7 +34,7 @@ from .room import Room
 
 log = logging.getLogger(__name__)
 
-BODY_BYTES_MAX = 64 * 1024 * 1024  # that a hook is shown; gateways allow less
+BODIES_BYTES_MAX = 256 * 1024 * 1024  # of all requests that hooks are being shown
 CRON_TIMEOUT_S = 15 * 60.0  # for on_cron; Durable Objects' limit of an alarm
 
 
@@ -59,6 +59,7 @@ class Edge:
         self._hands = Hands()
         self._links: set[Link] = set()
         self._exchanges: dict[tuple[Link, int], Exchange] = {}
+        self._held_bytes = 0
         self._sites = Sites(self._env)
         self._server: asyncio.AbstractServer | None = None
 
@@ -157,6 +158,7 @@ class Edge:
             else:
                 exchange.answer(EdgeAnswer(outcome))
         finally:
+            self._held_bytes -= exchange.held_bytes
             self._exchanges.pop((exchange.link, exchange.number), None)
 
     async def _answer(self, exchange: Exchange) -> None:
@@ -171,6 +173,11 @@ class Edge:
         else:
             await self._try_cron(exchange)
 
+    def _hold(self, size_bytes: int) -> None:
+        self._held_bytes += size_bytes
+        if self._held_bytes > BODIES_BYTES_MAX:
+            raise Busy
+
     def _lobby(self, question: EdgeQuestion) -> Lobby:
         room = None if question.hook in OF_MAIN_ALONE else question.room
         return Lobby(room, question.party, self._env)
@@ -180,7 +187,7 @@ class Edge:
 
     async def _request(self, exchange: Exchange) -> Request:
         head = exchange.question.head
-        body = await exchange.body(BODY_BYTES_MAX)
+        body = await exchange.body(self._hold)
         return Request(head.method, head.url, head.path, head.headers, body)
 
     async def _before(self, exchange: Exchange, hook: Any) -> None:

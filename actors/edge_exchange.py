@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from .body_stream import BodyBroken, IncomingBody, OutgoingBody
+from .body_stream import IncomingBody, OutgoingBody
 from .edge_messages import EdgeAnswer, EdgeQuestion
 from .frames import Kind, pack, pack_parts
 from .link import Link
@@ -22,6 +23,7 @@ class Exchange:
         self.outgoing = OutgoingBody(link, number)
         self.task: asyncio.Task[None] | None = None
         self.answered = False
+        self.held_bytes = 0  # of the request's body, kept whole for a hook
         if not question.streams:
             self.incoming.on_part(body)
             self.incoming.on_end()
@@ -32,16 +34,15 @@ class Exchange:
         payload = pack_parts(encode(answer), body)
         self.link.write(pack(Kind.ANSWER, number=self.number, payload=payload))
 
-    async def body(self, bytes_max: int) -> bytes:
-        """The request's body, whole.
+    async def body(self, hold: Callable[[int], None]) -> bytes:
+        """The request's body, whole; `hold` is told of each piece, and may refuse it.
 
         Raises:
-            BodyBroken: If it never comes, or is over the limit.
+            BodyBroken: If it never comes.
         """
-        parts, size_bytes = [], 0
+        parts = []
         while part := await self.incoming.next():
-            size_bytes += len(part)
-            if size_bytes > bytes_max:
-                raise BodyBroken(f"a body of more than {bytes_max} bytes")
+            self.held_bytes += len(part)
+            hold(len(part))
             parts.append(part)
         return b"".join(parts)

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 EDGE_PATIENCE_S = 10.0  # for an edge that is not there: it is starting, or is started again
 CONNECT_AGAIN_S = 0.1
 EXCHANGES_MAX = 4000  # questions of one gateway that are under way
+ASKED_BYTES_MAX = 128 * 1024 * 1024  # of the bodies that go whole with such questions
 ANSWER_GRACE_S = 5.0  # beyond a hook's own time, for an edge that cannot even say that it is over
 
 
@@ -94,6 +95,7 @@ class EdgeClient:
         self._link: Link | None = None  # to that address
         self._opening = asyncio.Lock()
         self._looking = 0
+        self._asked_bytes = 0
         self._numbers = itertools.count(1)
         self._exchanges: dict[tuple[Link, int], EdgeExchange] = {}
 
@@ -120,20 +122,24 @@ class EdgeClient:
         Raises:
             EdgeUnavailable: If the edge is not there in `EDGE_PATIENCE_S`, or too much is asked.
         """
-        if len(self._exchanges) >= EXCHANGES_MAX:
+        if len(self._exchanges) >= EXCHANGES_MAX or self._asked_bytes + len(body) > ASKED_BYTES_MAX:
             raise EdgeUnavailable(503, "too much is asked at once; try again later")
-        link = await self._connected()
-        number = next(self._numbers)
-        exchange = self._exchanges[link, number] = EdgeExchange(link, number)
-        payload = pack_parts(messages.encode(question), body)
-        link.write(pack(Kind.ASK, number=number, payload=payload))
+        self._asked_bytes += len(body)
         try:
-            yield exchange
+            link = await self._connected()
+            number = next(self._numbers)
+            exchange = self._exchanges[link, number] = EdgeExchange(link, number)
+            payload = pack_parts(messages.encode(question), body)
+            link.write(pack(Kind.ASK, number=number, payload=payload))
+            try:
+                yield exchange
+            finally:
+                # Also for one that is over: an edge that knows it no more does nothing.
+                link.write(pack(Kind.CANCEL, number=number))
+                del self._exchanges[link, number]
+                self._close_if_done(link)
         finally:
-            # Also for one that is over: an edge that knows it no more does nothing.
-            link.write(pack(Kind.CANCEL, number=number))
-            del self._exchanges[link, number]
-            self._close_if_done(link)
+            self._asked_bytes -= len(body)
 
     def close(self) -> None:
         """Close the line."""

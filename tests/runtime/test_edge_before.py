@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from parlour.actors import edge_hands, messages
+from parlour.actors import edge, edge_hands, messages
 from parlour.actors.edge_hooks import Lobby
 from parlour.actors.http import Request, Response
 from parlour.actors.messages import ConnectionRecord
@@ -265,6 +265,25 @@ async def test_more_hooks_than_may_block_are_refused(
         gate.set()
         assert (await client.answer()).status == 403
         other.send(request("/parties/guarded/x?refuse"))
+        assert (await other.answer()).status == 403
+
+
+@pytest.mark.parametrize(
+    ("module", "limit"), [(edge_client, "ASKED_BYTES_MAX"), (edge, "BODIES_BYTES_MAX")]
+)
+async def test_more_than_may_be_held_is_refused(
+    stage: EdgeStage, client: RawClient, monkeypatch: pytest.MonkeyPatch, module: Any, limit: str
+) -> None:
+    """503: neither process keeps all the bodies that clients may send at once."""
+    monkeypatch.setattr(module, limit, 100)
+    client.send(request("/parties/guarded/x?wait&refuse", "POST", bytes(60)))
+    await until(lambda: waiting.acquire(blocking=False))
+    async with raw_client(stage.port) as other:
+        other.send(request("/parties/guarded/x?refuse", "POST", bytes(60)))
+        assert (await other.answer()).status == 503
+        gate.set()
+        assert (await client.answer()).status == 403
+        other.send(request("/parties/guarded/x?refuse", "POST", bytes(60)))
         assert (await other.answer()).status == 403
 
 
