@@ -117,6 +117,9 @@ async def _respond(
     try:
         response = as_response(await call_hook(room.on_request, request))
         body = await _whole(response)
+    except _TooLong:
+        why = f"the room's answer is over {CALL_BYTES_MAX:,} bytes; fetch it over HTTP"
+        return pack_error(CallTooLarge(why))
     except Exception:
         log.exception("party %s, room %s: on_request raised", live.key.party, live.key.quoted_id)
         response = Response("the room failed to answer this request\n", 500)
@@ -125,20 +128,18 @@ async def _respond(
     return Returned(response=returned), body
 
 
-async def _whole(response: Response) -> bytes:
-    """The body, also of an answer that streams: a call is answered at once.
+class _TooLong(Exception):
+    """An answer that is longer than what a call may bring."""
 
-    Raises:
-        CallTooLarge: If it is longer than what a call may bring.
-    """
+
+async def _whole(response: Response) -> bytes:
+    """The body, also of an answer that streams: a call is answered at once."""
     body = bytearray()
     async with contextlib.aclosing(response.pieces()) as pieces:
         async for piece in pieces:
             body += piece
-            if response.streamed and len(body) > CALL_BYTES_MAX:
-                raise CallTooLarge(
-                    f"an answer to a room streamed over {CALL_BYTES_MAX} bytes; fetch it over HTTP"
-                )
+            if len(body) > CALL_BYTES_MAX:
+                raise _TooLong
     return bytes(body)
 
 

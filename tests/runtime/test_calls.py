@@ -35,6 +35,12 @@ class OutOfStock(LookupError):
     """No exception of Python's own."""
 
 
+async def pieces(count: int) -> AsyncIterator[bytes]:
+    """A body piece by piece."""
+    for number in range(count):
+        yield b"piece %d " % number + bytes(0 if count < 10 else 100_000)
+
+
 class Shop(Room):
     """Is called, and calls other rooms as it is told to."""
 
@@ -119,6 +125,10 @@ class Shop(Room):
     async def on_request(self, request: Request) -> Response:
         if request.path == "/raise":
             raise RuntimeError("secret")
+        if request.path in ("/streamed", "/endless"):
+            return Response(pieces(3 if request.path == "/streamed" else 10**9))
+        if request.path == "/large":
+            return Response(bytes(calls_module.CALL_BYTES_MAX + 1))
         if request.path == "/back":
             return Response(await self.parties.shop.get(request.query["to"]).chain())
         said = f"{request.method} {request.url} {request.path} {request.text()}"
@@ -254,6 +264,16 @@ async def test_a_request_to_another_room(rooms: Rooms) -> None:
     response = await rooms.parties.shop.get("b").fetch("/raise")
     assert response.status == 500
     assert b"secret" not in response.body
+
+
+async def test_an_answer_comes_whole_or_not_at_all(rooms: Rooms) -> None:
+    """Also one that is streamed, up to what a call may bring."""
+    b = rooms.parties.shop.get("b")
+    assert (await b.fetch("/streamed")).body == b"piece 0 piece 1 piece 2 "
+    for path in ("/endless", "/large"):
+        with pytest.raises(CallTooLarge, match="the room's answer is over"):
+            await b.fetch(path)
+    assert await b.add(1) == 2
 
 
 async def test_a_chain_that_would_wait_for_itself_is_refused_at_once(
