@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -19,8 +18,9 @@ import ray
 from ray.exceptions import RayError
 
 from ..actors.messages import RoomKey
-from . import asset_pack, crons, deployment, node_keeper
+from . import asset_pack, deployment, node_keeper
 from .crew import DeployFailed
+from .cron_runner import CronRunner
 from .deployment import Deployment
 from .edge_keeper import EdgeFailed
 from .live_rooms import LiveRooms
@@ -54,6 +54,7 @@ class Controller:
         self._probation_until_s = 0.0
         self._previous = 0  # the version to go back to while the current one is on probation
         self._patient_until_s = 0.0  # gateways let events wait for rooms that cannot start
+        self._crons = CronRunner()
         self._stopped = False
 
     # Nodes
@@ -86,7 +87,10 @@ class Controller:
             _spawn(self._nodes[node_id].drain(leaving[node_id]))
         await asyncio.gather(*(keeper.look(self._news) for keeper in self._nodes.values()))
         await self._judge()
-        self._run_crons()
+        current = deployment.load()
+        if current is not None:
+            nodes = [node for id, node in self._nodes.items() if id not in self._draining]
+            self._crons.look(current, [node.edge for node in nodes])
 
     def _news(self) -> News:
         """What a node should know, as it is at this moment: a deploy may be under way."""
@@ -245,23 +249,6 @@ class Controller:
         deployment.save(replace(current, halted=why))
         await self.roll_back(self._previous, 0.0)
 
-    # Crons
-
-    def _run_crons(self) -> None:
-        """Run those that are due, each on one node, in the edge of the version in use."""
-        current = deployment.load()
-        nodes = [node for id, node in self._nodes.items() if id not in self._draining]
-        if current is None or not nodes:
-            return
-        last_ms, now_ms = deployment.cron_times(), round(time.time() * 1000)
-        ticks = crons.due(current.crons, last_ms, now_ms)
-        looked = crons.looked(current.crons, last_ms, ticks, now_ms)
-        if looked != last_ms:
-            # Before they run: one that ends its process, or ours, is not run for ever.
-            deployment.save_cron_times(looked)
-        for tick in ticks:
-            _spawn(_run_cron(random.choice(nodes), current, tick))
-
     async def _some_node(self) -> NodeKeeper:
         """A node whose manager answers now: Ray takes long to notice that one is gone."""
         for _ in range(FIND_NODE_TRIES):
@@ -286,13 +273,6 @@ def _kept(release: Release) -> Assets:
     name = asset_pack.name_of(release.assets_pack)
     deployment.save_pack(name, release.assets_pack)
     return Assets(single_page=release.assets.single_page, pack=name)
-
-
-async def _run_cron(node: NodeKeeper, deployed: Deployment, tick: crons.Tick) -> None:
-    try:
-        await node.edge.run_cron(deployed, tick.name, tick.scheduled_ms)
-    except EdgeFailed as error:
-        log.error("cron %s failed on %s: %s", tick.name, node.settings.host, error)
 
 
 def _deployed_parties() -> list[str]:
