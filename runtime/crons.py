@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ..actors.edge_hooks import CRON
+from ..actors.options import RoomOptions
+from ..actors.parties import MAIN
 from ..actors.schedules import InvalidSchedule, next_tick_ms, recurring
 
 CRONS_MAX = 100  # of one project
@@ -32,6 +35,20 @@ def check(crons: Mapping[str, str], now_ms: int) -> None:
     if len(crons) > CRONS_MAX:
         last = list(crons)[-1]
         raise InvalidSchedule(last, f"there are {len(crons)} crons, a project has {CRONS_MAX}")
+
+
+def check_hook(crons: Mapping[str, str], parties: Mapping[str, RoomOptions]) -> None:
+    """Look whether there is a hook for them.
+
+    Raises:
+        InvalidSchedule: If there is none; nothing would ever happen.
+    """
+    if crons and (MAIN not in parties or CRON not in parties[MAIN].edge_hooks):
+        raise InvalidSchedule(
+            next(iter(crons)),
+            f"the class of the party {MAIN!r} has no {CRON}; add one, as in "
+            f"@staticmethod def {CRON}(cron, lobby)",
+        )
 
 
 def due(crons: Mapping[str, str], last_ms: Mapping[str, int], now_ms: int) -> list[Tick]:

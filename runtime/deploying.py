@@ -16,7 +16,7 @@ from ..actors.schedules import InvalidSchedule
 from . import cluster
 from .asset_pack import pack
 from .code import CannotLoad, pack_classes
-from .crons import check as check_crons
+from .crons import check, check_hook
 from .jobs import room_runtime_env
 from .project import Project
 from .release import Release
@@ -79,11 +79,12 @@ def deploy(
         raise CannotLoad("no room class was given; name at least one, as in deploy(Chat)")
     if len(classes) == 1:
         classes.setdefault(MAIN, next(iter(classes.values())))
+    code = pack_classes(classes)
     try:
-        check_crons(crons or {}, round(time.time() * 1000))
+        check(crons or {}, round(time.time() * 1000))
+        check_hook(crons or {}, code.parties)
     except InvalidSchedule as error:
         raise CannotLoad(f"cron {error.name!r}: {error.problem}") from error
-    code = pack_classes(classes)
     release = Release(code, name, dict(runtime_env or {}), dict(env or {}), dict(crons or {}))
     with cluster.connected(address):
         return cluster.deploy(release, within_s)

@@ -33,8 +33,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..actors.edge_hooks import CRON
-from ..actors.parties import MAIN
 from ..actors.schedules import InvalidSchedule
 from . import crons, project_env
 from .code import CannotLoad, Code, load, load_classes
@@ -88,11 +86,12 @@ class Project:
         if self.file is not None:
             return load(self.file)
         code = load_classes(self.folder, lambda: self._classes())
-        if self.crons and (MAIN not in code.parties or CRON not in code.parties[MAIN].edge_hooks):
+        try:
+            crons.check_hook(self.crons, code.parties)
+        except InvalidSchedule as error:
             raise CannotLoad(
-                f"{self.folder / PROJECT_FILE} has crons, and the class of the party {MAIN!r} has "
-                f"no {CRON}; add one: @staticmethod def {CRON}(cron, lobby)"
-            )
+                f"{self.folder / PROJECT_FILE}: crons.{error.name}: {error.problem}"
+            ) from error
         return code
 
     def variables_of(

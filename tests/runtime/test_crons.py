@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from parlour.actors.options import options_of
+from parlour.actors.room import Room
 from parlour.actors.schedules import InvalidSchedule
-from parlour.runtime.crons import CRONS_MAX, Tick, check, due, looked
+from parlour.runtime.crons import CRONS_MAX, Tick, check, check_hook, due, looked
 
 CRONS = {"hourly": "0 * * * *", "often": "*/5 * * * *"}
 
@@ -56,3 +58,14 @@ def test_what_is_no_cron_is_refused(crons: dict[str, str]) -> None:
     with pytest.raises(InvalidSchedule):
         check(crons, at(12, 0))
     check(CRONS, at(12, 0))
+
+
+def test_crons_want_a_hook_of_main() -> None:
+    """Without one nothing would ever happen."""
+    plain = options_of(Room)
+    with_hook = options_of(type("Main", (Room,), {"on_cron": staticmethod(lambda *_: None)}))
+    check_hook(CRONS, {"main": with_hook})
+    check_hook({}, {"chat": plain})
+    for parties in ({"main": plain}, {"chat": with_hook}):
+        with pytest.raises(InvalidSchedule, match="'main' has no on_cron; add one"):
+            check_hook(CRONS, parties)

@@ -47,11 +47,11 @@ async def test_the_site_beside_the_rooms_outlives_its_process(
     """Whoever ended it is told to try again; then it is back, as another process."""
 
     async def post() -> tuple[int, str, bytes]:
-        async with http.post(f"{parlour.url}/site", data=bytes(3_000_000)) as answer:
+        async with http.post(f"{parlour.url}/site", data=bytes(1_000_000)) as answer:
             return answer.status, answer.headers.get("x-process", ""), await answer.read()
 
     status, process, body = await post()
-    assert (status, body) == (200, bytes(3_000_000))
+    assert (status, body) == (200, bytes(1_000_000))
     async with http.get(f"{parlour.url}/exit") as answer:
         assert answer.status == 503
     give_up_s = time.monotonic() + OUTAGE_S
@@ -60,6 +60,6 @@ async def test_the_site_beside_the_rooms_outlives_its_process(
         if status == 200:
             break
         assert time.monotonic() < give_up_s
-    assert (other != process, body) == (True, bytes(3_000_000))
+    assert (other != process, body) == (True, bytes(1_000_000))
     async with http.get(f"{parlour.url}/nowhere") as answer:
         assert answer.status == 404
