@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from parlour.actors import messages
 from parlour.actors.frames import Kind, unpack_close
 from parlour.actors.lifecycle import State
@@ -144,6 +145,7 @@ async def test_a_careful_room_announces_each_event_when_the_one_before_is_done(
     ]
 
 
+@pytest.mark.parity("uniqueness")
 async def test_a_room_that_somebody_else_has_is_refused_with_its_address(stage: Stage) -> None:
     """The claim of a process whose lease is there is never taken over."""
     first = stage.start(Counter)

@@ -30,6 +30,7 @@ def chat(tmp_path: Path) -> Path:
     return tmp_path / "chat" / "chat.py"
 
 
+@pytest.mark.parity("local dev")
 async def test_history_survives_a_restart_and_nothing_is_left_behind(
     chat: Path, tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
@@ -73,6 +74,7 @@ def lobby_of(data_folder: Path) -> Any:
     return json.loads(result.stdout)
 
 
+@pytest.mark.parity("deploy", "local dev")
 async def test_a_changed_file_is_reloaded_and_sockets_stay(
     chat: Path, tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
