@@ -46,6 +46,7 @@ async def visitor(site: EdgeStage) -> AsyncIterator[RawClient]:
         yield client
 
 
+@pytest.mark.parity("web-framework middleware")
 async def test_an_application_is_told_of_a_request(site: EdgeStage, visitor: RawClient) -> None:
     """As ASGI has it, and with the state of its lifespan."""
     visitor.send(request("/hel%6co?q=%20&r", "GET", b"", "X-Tag: 1"))

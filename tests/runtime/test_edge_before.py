@@ -102,6 +102,7 @@ async def client(stage: EdgeStage) -> AsyncIterator[RawClient]:
         yield client
 
 
+@pytest.mark.parity("onBeforeConnect (PartyKit)", "onBeforeConnect (partyserver)")
 @pytest.mark.parametrize("party", ["guarded", "async"])
 async def test_a_client_is_let_through(stage: EdgeStage, client: RawClient, party: str) -> None:
     """As it is, when the hook returns None; whether that is def or async def."""
@@ -112,6 +113,7 @@ async def test_a_client_is_let_through(stage: EdgeStage, client: RawClient, part
     assert "1" in [value for name, value in record.headers if name.lower() == "x-mine"]
 
 
+@pytest.mark.parity("onBeforeConnect (PartyKit)", "Lobby (PartyKit)", "Lobby (partyserver)")
 async def test_a_hook_changes_the_request_that_opens_a_connection(
     stage: EdgeStage, client: RawClient
 ) -> None:
@@ -124,6 +126,7 @@ async def test_a_hook_changes_the_request_that_opens_a_connection(
     assert ("x-user", "ada of guarded/a b") in record.headers
 
 
+@pytest.mark.parity("onBeforeConnect (PartyKit)", "onBeforeRequest")
 @pytest.mark.parametrize("opening", [True, False])
 async def test_a_hook_answers_instead_of_the_room(
     stage: EdgeStage, client: RawClient, opening: bool
@@ -139,6 +142,7 @@ async def test_a_hook_answers_instead_of_the_room(
         assert await client.ended() == b""
 
 
+@pytest.mark.parity("onBeforeConnect (PartyKit)", "onBeforeRequest")
 @pytest.mark.parametrize("what", ["raise", "exit", "nonsense", "stream"])
 @pytest.mark.parametrize("opening", [True, False])
 async def test_a_hook_that_fails_lets_nobody_in(
@@ -172,6 +176,7 @@ async def test_an_id_that_a_hook_chooses_is_checked(stage: EdgeStage, client: Ra
     assert (await client.answer()).status == 400
 
 
+@pytest.mark.parity("onBeforeRequest")
 async def test_a_request_goes_on_to_its_room(stage: EdgeStage, client: RawClient) -> None:
     """As it is with None, body and all."""
     client.send(request("/parties/guarded/a%20b/x?q", "POST", b"body"))

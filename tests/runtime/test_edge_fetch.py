@@ -87,6 +87,7 @@ async def client(stage: EdgeStage) -> AsyncIterator[RawClient]:
         yield client
 
 
+@pytest.mark.parity("onFetch", "Lobby (PartyKit)")
 async def test_a_function_answers_what_is_for_no_room(client: RawClient) -> None:
     """As on_request does; it gets the body, and the project's variables."""
     client.send(request("/text"), request("/json?q=1"), request("/post", "POST", b"abc"))
@@ -106,6 +107,7 @@ async def test_a_function_may_stream_its_answer(client: RawClient) -> None:
     assert not (await client.ended()).endswith(b"0\r\n\r\n")
 
 
+@pytest.mark.parity("onFetch", "static assets", "no match")
 async def test_a_static_file_comes_before_it(client: RawClient) -> None:
     """And what neither knows is 404, or the page of a single-page application to who navigates."""
     client.send(request("/file"), request("/unknown"), request("/unknown", "POST"))
@@ -153,6 +155,7 @@ async def test_an_endless_body_is_refused(client: RawClient) -> None:
     assert (await client.answer()).status == 413
 
 
+@pytest.mark.parity("onCron")
 async def test_a_cron_runs_when_a_developer_asks(client: RawClient) -> None:
     """By its name; one that is not there is said to be not, one that raises to have raised."""
     ran.clear()

@@ -24,6 +24,7 @@ def test_the_nearer_source_wins(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parity("room.env")
 def test_other_environment_variables_are_not_the_projects(tmp_path: Path) -> None:
     """Rooms see what their project names, and nothing of the machine that deploys it."""
     assert resolve(tmp_path, {}, {"AWS_SECRET_ACCESS_KEY": "x", "PATH": "/bin"}, {}) == {}

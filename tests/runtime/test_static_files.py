@@ -101,6 +101,7 @@ async def test_a_file_that_a_client_has_is_not_sent_again(client: RawClient, fol
     assert answer.headers["etag"] != tag
 
 
+@pytest.mark.parity("static assets")
 @pytest.mark.parametrize(
     ("wanted", "body", "told"),
     [
@@ -166,6 +167,7 @@ async def test_a_page_for_what_is_not_there(files: Files, client: RawClient, fol
     assert (await get(client, "/missing.js")).body == b"nothing\n"
 
 
+@pytest.mark.parity("static assets")
 async def test_a_single_page_answers_every_navigation(files: Files, folder: Path) -> None:
     """What is a file stays one; a script that is missing is still missing."""
     files.files = StaticFiles(str(folder), single_page=True)

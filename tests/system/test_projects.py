@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from tests.support.running import RunningParlour
 
@@ -28,6 +29,7 @@ class Counter(Base):
 """
 
 
+@pytest.mark.parity("local dev")
 async def test_a_project_runs_and_is_reloaded(tmp_path: Path, http: aiohttp.ClientSession) -> None:
     """Its page, rooms, variables; each request is shown; what changes in it is there at once."""
     folder = tmp_path / "shop"

@@ -253,6 +253,7 @@ async def test_rooms_of_a_class_are_apart(rooms: Rooms) -> None:
     assert [(await room.stored())["count"] for room in (first, second, other)] == [1, 1, 1]
 
 
+@pytest.mark.parity("room.env")
 async def test_edge_hooks_run_and_variables_are_the_tests(rooms: Rooms) -> None:
     """The test says what they are, when it likes."""
     rooms.env["KEY"] = "first"
