@@ -60,8 +60,11 @@ class Room:
     max_lifetime: float | None = None
     """Seconds after which the room leaves its process, idle or not; its next event wakes it."""
 
-    memory_limit: int = 128 * 1024 * 1024
-    """Bytes that the room's process may grow by; past it the room is reset, and logged."""
+    memory_limit: int = 256 * 1024 * 1024
+    """Bytes that the room's process may grow by; past it the room is reset, and logged.
+
+    A value of 64 MiB takes some 150 MiB while `put_large` stores it, and as many while it is read.
+    """
 
     rooms_per_actor: int = 1
     """Rooms of this class that may share a process. With 1 each is a Ray actor of its own."""
