@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,6 +30,9 @@ class RoomContext(Protocol):
 
     @property
     def alarms(self) -> RoomAlarms: ...
+
+    @property
+    def env(self) -> Mapping[str, str]: ...
 
     @property
     def calls(self) -> RoomCalls: ...
@@ -134,6 +137,11 @@ class Room:
         return self._context.storage
 
     @property
+    def env(self) -> Mapping[str, str]:
+        """The project's variables: those of its `parlour.toml` and `.env`, and nothing else."""
+        return self._context.env
+
+    @property
     def parties(self) -> Parties:
         """Other rooms: `self.parties.chat.get("lobby")` is a stub of one. See `Stub`.
 
@@ -224,7 +232,8 @@ class Room:
         """The schedules by name, the next one first, without one that fires once and is running."""
         return self._context.alarms.schedules()
 
-    # Hooks
+    # Hooks. The edge hooks - `on_before_connect`, `on_before_request`, `on_fetch`, `on_cron` - are
+    # not among them, as having one costs each request a question: see `actors/edge_hooks.py`.
 
     def on_start(self) -> Any:
         """Runs before any other hook, at first use and after every wake.
