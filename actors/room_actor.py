@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from ..storage import Backend
 from ..storage.opening import open_backend
@@ -53,6 +54,7 @@ class RoomActorSettings:
     redis_url: str = field(repr=False)
     version: int
     network: Network | None = None  # None: no other node is there
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)  # see Room.env
 
 
 TakeLease = Callable[[str, str, str, Callable[[], None]], ProcessLease]
@@ -132,6 +134,7 @@ class RoomActor:
             self._clock,
             self._room_absent,
             watch=self._watch,
+            env=MappingProxyType(settings.env),
             line=self._line,
         )
         await self._meet_manager()

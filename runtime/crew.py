@@ -135,6 +135,7 @@ class Crew:
             self._settings.redis_url,
             record.version,
             self._settings.network,
+            deployed.env,
         )
         record.started_s = time.monotonic()
         try:

@@ -77,6 +77,11 @@ class Router:
         self._sequences = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def route_count(self) -> int:
+        """Rooms of which something is here: a client, or events."""
+        return len(self._routes)
+
     def route(self, key: RoomKey) -> Route:
         """The route of a room, made when there is none."""
         route = self._routes.get(key)
