@@ -30,6 +30,7 @@ class Counter(Base):
 
 
 @pytest.mark.parity("local dev")
+@pytest.mark.parity("local dev", "room.env")
 async def test_a_project_runs_and_is_reloaded(tmp_path: Path, http: aiohttp.ClientSession) -> None:
     """Its page, rooms, variables; each request is shown; what changes in it is there at once."""
     folder = tmp_path / "shop"
