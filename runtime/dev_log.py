@@ -24,7 +24,7 @@ class DevLog:
 
     def __init__(self, say: Callable[[str], object]) -> None:
         self._say = say
-        self._ended = threading.Event()
+        self._followed: ClusterTail | None = None
         self._thread: threading.Thread | None = None
 
     def __repr__(self) -> str:
@@ -32,7 +32,7 @@ class DevLog:
 
     def start(self) -> None:
         """Begin."""
-        followed = ClusterTail(Wanted(None, None, SHOWN, False), None)
+        followed = self._followed = ClusterTail(Wanted(None, None, SHOWN, False), None)
         followed.begin()
         self._thread = threading.Thread(
             target=self._follow, args=(followed,), daemon=True, name="dev log"
@@ -41,15 +41,14 @@ class DevLog:
 
     def stop(self) -> None:
         """End; what comes from then on is not shown."""
-        self._ended.set()
+        if self._followed is not None:
+            self._followed.stop()
         if self._thread is not None:
             self._thread.join(STOP_TIMEOUT_S)
 
     def _follow(self, followed: ClusterTail) -> None:
         try:
             for shown in followed.shown():
-                if self._ended.is_set():
-                    return
                 self._say(line(shown))
         except ClusterError as error:
             log.error("requests are not shown any more: %s", error)
