@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from .counts import ProcessCounts
+from .resources import NO_RESOURCES, ActorResources
 
 
 class Hello(msgspec.Struct, frozen=True):
@@ -21,6 +22,7 @@ class Hello(msgspec.Struct, frozen=True):
     pid: int
     address: str = ""  # where it accepts links itself
     version: int = 0  # of the code that a room actor has loaded
+    resources: ActorResources = NO_RESOURCES  # that a room actor has of Ray
 
 
 class RoomKey(msgspec.Struct, frozen=True, order=True):
@@ -126,11 +128,13 @@ class Placed(msgspec.Struct):
     """The manager's answer to WAKE: the room actor to attach to, or why there is none.
 
     With `elsewhere` it is another manager that should be asked: this node is short of something.
+    `lacking`: the error is that no node has the resources free that the room's party asks for.
     """
 
     address: str = ""
     error: str = ""
     elsewhere: str = ""
+    lacking: bool = False
 
 
 class RoomReport(msgspec.Struct):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -68,6 +68,23 @@ class Room:
 
     handler_timeout: float = 30.0
     """Seconds that a hook may take; then it is cancelled and its client is told."""
+
+    num_cpus: float = 0
+    """Processors that Ray sets aside for each room actor of this class; it may wait for them.
+
+    With this or one of the three below a room wakes on a node that has what it asks for, and no
+    process is kept waiting for it: it wakes in the seconds that one takes to start. Ray keeps books
+    of what is asked for and limits nothing.
+    """
+
+    num_gpus: float = 0
+    """GPUs for each room actor, or a part of one; those that it may use Ray names to it."""
+
+    memory: int = 0
+    """Bytes of its node's memory that Ray sets aside for each room actor; see `memory_limit`."""
+
+    resources: Mapping[str, float] = {}
+    """Resources by the names that nodes were started with (`ray start --resources`)."""
 
     _context: RoomContext
 

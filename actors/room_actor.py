@@ -27,8 +27,9 @@ from .link import Link, connect, listen, listen_to_nodes
 from .live_room import LiveRoom, Surroundings
 from .mailbox import MailboxFull
 from .messages import Attach, Hello, Leave, Refused, Report, RoomKey, RoomReport
-from .network import Address, Network
+from .network import Address, Network, TlsFiles, manager_address, node_folder
 from .options import RoomOptions, options_of
+from .resources import NO_RESOURCES, ActorResources
 from .room import Room
 from .watch import SEND_S, Watch, Watching
 
@@ -53,6 +54,15 @@ class RoomActorSettings:
     redis_url: str = field(repr=False)
     version: int
     network: Network | None = None  # None: no other node is there
+    resources: ActorResources = NO_RESOURCES
+
+    def moved_to(self, node_id: str, host: str, tls: TlsFiles | None) -> RoomActorSettings:
+        """The same on another node of the network, and with that node's manager."""
+        assert self.network is not None
+        folder = node_folder(node_id)
+        network = replace(self.network, folder=folder, host=host, tls=tls)
+        address = manager_address(folder)
+        return replace(self, folder=folder, manager_address=address, network=network)
 
 
 class RoomActor:
@@ -292,7 +302,14 @@ class RoomActor:
 
     async def _meet_manager(self) -> None:
         settings = self.settings
-        hello = Hello("room actor", settings.id, os.getpid(), self.address, settings.version)
+        hello = Hello(
+            "room actor",
+            settings.id,
+            os.getpid(),
+            self.address,
+            settings.version,
+            settings.resources,
+        )
         self._manager = await connect(
             settings.manager_address, hello, self._on_manager_frame, self._on_manager_lost
         )

@@ -20,10 +20,12 @@ from ..actors.frames import Kind, pack
 from ..actors.link import Link, listen, listen_to_nodes
 from ..actors.messages import Hello, Placed, Report, RoomKey, Wake
 from ..actors.network import Address
+from ..actors.resources import ActorResources
 from ..actors.watch import SeenBatch
 from . import memory, sockets_folder
 from .burial import Undertaker
 from .crew import TRIAL_TIMEOUT_S, ActorStarter, Crew
+from .demand import Demand
 from .deployment import Deployment
 from .metrics import NodeMetrics
 from .mover import RoomMover, tell
@@ -59,7 +61,10 @@ class HibernationManager:
         self.mover = RoomMover(
             self.pool, memory.default_free_bytes_min() if free_min is None else free_min
         )
-        self._crew = Crew(settings, starter, self.pool, self._spawn, self._gone)
+        self._crew = Crew(
+            settings, starter, self.pool, self._spawn, self._gone, self._joined_another
+        )
+        self._demand = Demand(self.pool)
         self._undertaker = Undertaker(settings.redis_url)
         self.orders = RoomOrders(self.pool, self.mover, self._end_at_once)
         self.counts = NodeCounts()
@@ -177,6 +182,7 @@ class HibernationManager:
             started_rooms=len(self._started_rooms),
             failed_rooms=len(self._failed_rooms),
             draining=self.mover.draining,
+            unplaced=self._demand.unplaced(time.monotonic()),
         )
 
     def _load(self) -> NodeLoad:
@@ -197,7 +203,8 @@ class HibernationManager:
         record = self.pool.actors.get(hello.id)
         if record is None:
             # It was started by a manager that has died since; its rooms are in its first report.
-            record = self.pool.add(hello.id, hello.version)
+            # Or, as it has resources, by that of another node.
+            record = self.pool.add(hello.id, hello.version, hello.resources)
         self.pool.started(record, link, hello.address, time.monotonic())
         self._crew.introduced(record)
         self.tail.actor_started(record)
@@ -312,7 +319,16 @@ class HibernationManager:
     def _find_places(self) -> None:
         self._hurry = None
         if self._waiting and not self._stopping:
-            self.mover.send_to_sleep(len(self._waiting))
+            self._make_places()
+
+    def _make_places(self) -> None:
+        self.mover.send_to_sleep(self._waiting_plain, self._demand.waiting(self._waiting.by_party))
+
+    @property
+    def _waiting_plain(self) -> int:
+        """Rooms that wait and whose parties ask for no resources."""
+        rooms = self._waiting.by_party.items()
+        return sum(count for party, count in rooms if not self._demand.resources_of(party))
 
     def _place(self, wake: WaitingWake) -> bool:
         record = self.pool.assign(wake.key, time.monotonic())
@@ -333,7 +349,16 @@ class HibernationManager:
 
     def _fill(self) -> None:
         if not self._stopping and not self.mover.draining:
-            self._crew.fill(len(self._waiting))
+            missing = self._demand.missing(self._waiting.by_party, time.monotonic())
+            self._crew.fill(self._waiting_plain, missing)
+
+    def _joined_another(self, resources: ActorResources, manager_address: str) -> None:
+        """What Ray has placed on another node serves rooms there: send on who waits for it."""
+        options = self.pool.options
+        parties = {party for party, each in options.items() if each.resources == resources}
+        count_max = min((options[party].rooms_per_actor for party in parties), default=0)
+        for wake in self._waiting.take(parties, count_max):
+            self._answer(wake, Placed(elsewhere=manager_address))
 
     def _gone(self) -> None:
         self._one_is_gone.set()
@@ -351,9 +376,8 @@ class HibernationManager:
         self.metrics.rooms_waiting = len(self._waiting)
         self.tail.look()
         for wake in self._waiting.expired(now_s):
-            why = self._crew.start_error or "no room actor became free in time"
-            self._answer(wake, Placed(error=why))
-        self.mover.send_to_sleep(len(self._waiting))
+            self._give_up(wake)
+        self._make_places()
         self.mover.move_outdated()
         for record in self.pool.silent(now_s):
             self._spawn(self._end_if_stopped(record))
@@ -362,7 +386,28 @@ class HibernationManager:
             self._end_at_once(record)
         for record in self.pool.surplus():
             self._end(record, b"surplus")
+        self._look_at_demand(now_s)
         self._fill()
+
+    def _give_up(self, wake: WaitingWake) -> None:
+        lacking = self._demand.unplaced(time.monotonic()).get(wake.key.party)
+        if lacking:
+            why = f"rooms of party {wake.key.party} need {lacking}, and no node has that free"
+        else:
+            why = self._crew.start_error or "no room actor became free in time"
+        self._answer(wake, Placed(error=why, lacking=bool(lacking)))
+
+    def _look_at_demand(self, now_s: float) -> None:
+        for record in self._demand.surplus(self._waiting.by_party, now_s):
+            self._end(record, b"surplus")
+        for record in self._demand.withdrawn(now_s):
+            self._crew.withdraw(record)
+        for party, resources in self._demand.news(now_s).items():
+            log.warning(
+                "rooms of party %s wait for %s, which no node has free; Ray's autoscaler is asked",
+                party,
+                resources,
+            )
 
     async def _end_if_stopped(self, record: ActorRecord) -> None:
         """A busy room actor does not report but keeps its lease; a stopped one loses it."""

@@ -16,7 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from .deployment import Deployment
 from .placement import NodeLoad
-from .ray_actors import RayGateway, RayManager, actor_class
+from .ray_actors import RayGateway, RayManager, actor_class, actor_name
 from .settings import NodeSettings
 from .status import GatewayStatus, ManagerStatus, NodeStatus
 
@@ -194,11 +194,6 @@ class NodeKeeper:
             )
             .remote(settings)
         )
-
-
-def actor_name(process: str, node_id: str) -> str:
-    """The name of the "manager" or "gateway" of a node among Ray's actors."""
-    return f"parlour-{process}-{node_id}"
 
 
 async def _awaited(answer: Awaitable[T]) -> T:

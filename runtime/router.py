@@ -32,6 +32,7 @@ WAKE_PATIENCE_S = 30.0  # after it the events that wait for a room are failed
 BACKOFF_MIN_S, BACKOFF_MAX_S = 0.05, 2.0
 DOUBLINGS_MAX = 16  # an outage of an hour counts thousands of failures
 CANNOT_WAKE = "the room cannot be woken now"
+NOTHING_FREE = "the room waits for resources that no node has free now"
 
 
 class RoomListener(Protocol):
@@ -129,7 +130,8 @@ class Router:
                 route.failures += 1
                 if self._clock() > route.give_up_s:
                     route.placing = False
-                    self._fail_all(route, CANNOT_WAKE, try_again=True)
+                    lacking = isinstance(error, CannotPlace) and error.lacking
+                    self._fail_all(route, NOTHING_FREE if lacking else CANNOT_WAKE, try_again=True)
                     return
                 log.info("room %s cannot be woken yet: %s", route.key, error)
                 await self._back_off(route.failures)

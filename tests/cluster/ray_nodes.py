@@ -83,6 +83,10 @@ class RayNodes:
         with ThreadPoolExecutor(max_workers=len(hosts)) as pool:
             list(pool.map(self._start_one, joining))
 
+    def start_with(self, host: Host, resources: Mapping[str, float]) -> None:
+        """Start a node that has something which Ray knows by name."""
+        self._start_one(host, f"--resources={json.dumps(resources)}")
+
     def start_head_again(self, host: Host) -> None:
         """Start the head that was killed, on the state that was kept."""
         others, self._nodes = self._nodes, {}
@@ -124,7 +128,7 @@ class RayNodes:
         nodes: dict[str, Any] = json.loads(printed.splitlines()[-1])
         return nodes
 
-    def _start_one(self, host: Host) -> None:
+    def _start_one(self, host: Host, *more_options: str) -> None:
         token = host.path(TOKEN_FILE)
         token.parent.mkdir(mode=0o700, exist_ok=True)
         token.write_text(self.token)
@@ -140,6 +144,6 @@ class RayNodes:
         if self._state is not None and not self._nodes:
             settings["RAY_REDIS_ADDRESS"] = self._state.address
             options.append(f"--redis-password={self._state.password}")
-        start = ("ray", "start", *where, *options)
+        start = ("ray", "start", *where, *options, *more_options)
         host.run(*start, environment=settings, timeout_s=START_TIMEOUT_S)
         self._nodes[host.name] = host

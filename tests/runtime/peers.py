@@ -24,6 +24,7 @@ class Manager:
         place: The address that it answers with.
         error: Why it has none to give; answered instead, unless empty.
         elsewhere: The manager that it sends to; answered instead, unless empty.
+        lacking: Whether that is resources that no node has free.
         silent: Whether it answers nothing at all.
         asked: The rooms it was asked for.
         only_here: Whether each question was not to be sent elsewhere.
@@ -35,6 +36,7 @@ class Manager:
         self.place = ""
         self.elsewhere = ""
         self.error = ""
+        self.lacking = False
         self.silent = False
         self.asked: list[RoomKey] = []
         self.only_here: list[bool] = []
@@ -91,7 +93,7 @@ class Manager:
         if not self.silent:
             placed = Placed(self.place)
             if self.error or self.elsewhere:
-                placed = Placed(error=self.error, elsewhere=self.elsewhere)
+                placed = Placed(error=self.error, elsewhere=self.elsewhere, lacking=self.lacking)
             link.write(pack(Kind.PLACED, number=number, payload=messages.encode(placed)))
 
 
