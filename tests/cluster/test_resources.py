@@ -64,6 +64,7 @@ async def test_a_room_waits_for_a_node_that_has_what_it_needs(
         async with asyncio.timeout(DEMAND_TIMEOUT_S):
             while (await answer(head))[0] != 200:
                 pass
+        await asyncio.to_thread(parlour.wait_until_ready, rare)
         far = await world.connect(other, ROOM)
         near = await world.connect(rare, ROOM)
         assert await far.where() == await near.where() == rare.name
