@@ -66,13 +66,14 @@ class Kind(enum.IntEnum):
     WATCH = 46  # manager to room actor: watch.Watching
     SEEN = 47  # room actor to manager: watch.SeenBatch
     COUNTS = 45  # gateway to manager: counts.GatewayReport
+    SUMMON = 50  # room actor to gateway, on a link of its own: messages.Summon
+    NOT_HELD = 51  # gateway, in answer: messages.NotHeld
     EXIT = 44  # manager to room actor: leave every room in good order, then end the process
 
 
 # Payload of GONE: no event is to blame; b"broken": one may be; b"": in order.
 GONE_LOST = b"lost"
-# In order too, but gateways that hold connections come back at once: there are several, and one
-# alone would wake the room without the others' clients.
+# In order too, but gateways that hold connections come back at once: it goes on somewhere else.
 GONE_RETURN = b"return"
 
 

@@ -100,6 +100,7 @@ async def _connect(live: LiveRoom, room: Room, event: Event) -> None:
     record = messages.decode(event.payload, messages.ConnectionRecord)
     connection = Connection(live, event.attachment, record, accepted=False)
     event.attachment.connections[event.number] = connection
+    live.attachments.met(event.attachment)
     connection.take()
     try:
         request = connection.request()
@@ -146,6 +147,7 @@ def tell_handled(live: LiveRoom, event: Event) -> None:
         record = messages.decode(event.payload, messages.ConnectionRecord)
         connection = Connection(live, event.attachment, record, accepted=False)
         event.attachment.connections[event.number] = connection
+        live.attachments.met(event.attachment)
         connection.take()
         connection.accept()
     elif event.kind == Kind.CLOSED:

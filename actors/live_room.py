@@ -30,6 +30,7 @@ from .mailbox import Event, Mailbox
 from .messages import Attach, Refused, RoomKey
 from .options import RoomOptions
 from .room import Room
+from .summoner import Summoner
 from .watch import Watch, current_room
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Surroundings:
     on_absent: Callable[[LiveRoom], None]
     wall_clock: Callable[[], float] = time.time  # the time of day, for alarms
     watch: Watch = field(default_factory=Watch)  # for operators who follow
+    summoner: Summoner | None = None  # None: there is no gateway but one
 
 
 class LiveRoom:
@@ -68,7 +70,8 @@ class LiveRoom:
         self.state = State.ABSENT
         self.last_event_s = self.started_s = around.clock()
         self.start_failed = False  # on_start raised
-        self.attachments = Attachments(self)
+        is_alone = around.summoner is None
+        self.attachments = Attachments(self, None if is_alone else self._record_holders)
         self.storage: Storage
         self.output: OutputGate
         self._room_class = room_class
@@ -122,7 +125,10 @@ class LiveRoom:
         """Serve a gateway: its connections are the room's from now on."""
         attachment = self.attachments.add(link, channel, attach)
         if self.state is State.LIVE:
+            self.attachments.met(attachment)
             self.attachments.tell_ready(attachment)
+        elif self._around.summoner is not None:
+            self._around.summoner.attached(self.key, attachment.gateway_id)
 
     def deliver(self, link: Link, channel: int, event: tuple[int, int, int, bytes]) -> None:
         """Queue an event of a gateway; one of a channel that is not attached is dropped."""
@@ -140,12 +146,8 @@ class LiveRoom:
                 self._mailbox.put(Event(Kind.CLOSED, attachment, number, 0, lost))
 
     def leave(self, reason: str) -> None:
-        """Leave this process in good order; to hibernate only if the room is still idle.
-
-        A room with clients of several gateways does not hibernate: the one that woke it would be
-        alone with it until the others had something to say, and their clients miss broadcasts.
-        """
-        if reason == "hibernate" and (not self.idle or self.attachments.gateway_count > 1):
+        """Leave this process in good order; to hibernate only if the room is still idle."""
+        if reason == "hibernate" and not self.idle:
             return
         if self._leave_reason is None:
             self._leave_reason = reason
@@ -214,6 +216,7 @@ class LiveRoom:
             self._refuse(Refused("storage", str(error)))
             return None
         self._open(claim)
+        await self._gather()
         try:
             handling = self._build()
             async with asyncio.timeout(self._options.handler_s_max):
@@ -228,11 +231,19 @@ class LiveRoom:
             self._refuse(Refused("start failed", "the room's on_start raised"))
             return None
         self._step(Step.STARTED)
+        for attachment in self.attachments:
+            self.attachments.met(attachment)
         self._counts.wakes.observe(self._around.clock() - self.started_s)
         self.alarms.go_live()
         for attachment in self.attachments:
             self.attachments.tell_ready(attachment)
         return handling
+
+    async def _gather(self) -> None:
+        """Have every gateway that holds clients of the room be here before anything is said."""
+        summoner, absent = self._around.summoner, self.attachments.absent_holders()
+        if summoner is not None and absent:
+            await summoner.gather(self.key, absent, self.attachments.forget_holder)
 
     async def _claim(self) -> Claim:
         around = self._around
@@ -256,6 +267,7 @@ class LiveRoom:
             self._around.backend,
             claim,
             progress=self.attachments.finished_events,
+            holders=None if self._around.summoner is None else self.attachments.holder_changes,
             on_durable=self._on_durable,
             on_failed=lambda error: self.break_off(str(error)),
             on_alarms=self.alarms.set_timer,
@@ -263,7 +275,7 @@ class LiveRoom:
         )
         self.alarms.open(self.storage)
         self.output = OutputGate(self.storage)
-        self.attachments.resume_from(claim.progress)
+        self.attachments.resume_from(claim.progress, claim.holders)
 
     def _build(self) -> Handling:
         self._room = self._room_class._build(self)
@@ -339,7 +351,8 @@ class LiveRoom:
         self._step(Step.LEFT)
         reason = self._leave_reason or "shutdown"
         self._counts.left[reason] = self._counts.left.get(reason, 0) + 1
-        self.attachments.tell_gone(GONE_RETURN if self.attachments.gateway_count > 1 else b"")
+        goes_on = reason != "hibernate" and self.attachments.gateway_count > 1
+        self.attachments.tell_gone(GONE_RETURN if goes_on else b"")
 
     # Small steps
 
@@ -362,6 +375,9 @@ class LiveRoom:
                 log.warning("the claim of room %s is left to its lease: %r", self.key, error)
         self._step(Step.CLEARED)
         self.attachments.tell_gone(b"broken")
+
+    def _record_holders(self) -> None:
+        self.storage.record_holders()
 
     def _on_durable(self) -> None:
         self.output.release()

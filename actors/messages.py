@@ -79,6 +79,21 @@ class Refused(msgspec.Struct):
     address: str = ""  # with "held": where the room is
 
 
+class Summon(msgspec.Struct, frozen=True):
+    """A room that is awake calls a gateway that may hold clients of it."""
+
+    key: RoomKey
+    gateway_id: str
+    address: str  # of the room actor
+
+
+class NotHeld(msgspec.Struct, frozen=True):
+    """The gateway, or the one before it, holds no client of the room."""
+
+    key: RoomKey
+    gateway_id: str
+
+
 class Closed(msgspec.Struct):
     """How a connection ended."""
 
@@ -145,7 +160,6 @@ class RoomReport(msgspec.Struct):
     last_event_s: float  # on the monotonic clock of this node
     connections: int
     started_s: float
-    gateways: int = 1  # that hold connections of it
 
 
 class Report(msgspec.Struct):

@@ -31,6 +31,7 @@ from .network import Address, Network, TlsFiles, manager_address, node_folder
 from .options import RoomOptions, options_of
 from .resources import NO_RESOURCES, ActorResources
 from .room import Room
+from .summoner import Summoner
 from .watch import SEND_S, Watch, Watching
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class RoomActor:
         self._lease: Lease
         self._backend: Backend
         self._around: Surroundings
+        self._summoner: Summoner | None = None
         self._manager: Link | None = None
         self._servers: list[asyncio.AbstractServer] = []
         self._reporter: asyncio.Task[None] | None = None
@@ -113,6 +115,10 @@ class RoomActor:
 
         self._lease = Lease(settings.redis_url, settings.id, self.address, on_lost)
         await asyncio.to_thread(self._lease.start)
+        if settings.network is not None:
+            self._summoner = Summoner(
+                self._hello(), settings.network, self._backend.lease_alive, self._may_leave
+            )
         self._around = Surroundings(
             self._backend,
             settings.id,
@@ -120,6 +126,7 @@ class RoomActor:
             time.monotonic,
             self._room_absent,
             watch=self._watch,
+            summoner=self._summoner,
         )
         await self._meet_manager()
         self._reporter = loop.create_task(self._keep_reporting())
@@ -155,6 +162,8 @@ class RoomActor:
             server.close()
         for link in list(self._links):
             link.close()
+        if self._summoner is not None:
+            self._summoner.close()
         await asyncio.to_thread(self._lease.stop)
         await self._backend.close()
         if self._manager is not None:
@@ -302,18 +311,15 @@ class RoomActor:
 
     async def _meet_manager(self) -> None:
         settings = self.settings
-        hello = Hello(
-            "room actor",
-            settings.id,
-            os.getpid(),
-            self.address,
-            settings.version,
-            settings.resources,
-        )
+        hello = self._hello()
         self._manager = await connect(
             settings.manager_address, hello, self._on_manager_frame, self._on_manager_lost
         )
         self._report()
+
+    def _hello(self) -> Hello:
+        own = self.settings
+        return Hello("room actor", own.id, os.getpid(), self.address, own.version, own.resources)
 
     def _on_manager_lost(self, link: Link) -> None:
         self._manager = None
@@ -359,7 +365,6 @@ class RoomActor:
                 room.last_event_s,
                 room.attachments.connection_count,
                 room.started_s,
-                room.attachments.gateway_count,
             )
             for room in self._rooms.values()
         ]

@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Sequence
 
+import msgspec
 from aiohttp import web
 from yarl import URL
 
@@ -43,6 +44,7 @@ from .route import PendingEvent, Route
 from .router import Router
 from .settings import GatewaySettings
 from .status import GatewayStatus
+from .summons import SummonsDesk
 from .websocket import OPCODE_BINARY, OPCODE_TEXT, build_frame
 
 log = logging.getLogger(__name__)
@@ -63,16 +65,15 @@ class Gateway:
         # Events of rooms that cannot start with a new version wait for its roll-back.
         self.patient = False
         self.counts = GatewayCounts()
-        me = Hello("gateway", uuid.uuid4().hex, os.getpid())
+        me = self._me = Hello("gateway", uuid.uuid4().hex, os.getpid())
         network = settings.network
         self._managers = Managers(settings.manager_address, me, network)
-        self._router = Router(
-            me,
-            self._managers,
-            self,
-            time.monotonic,
-            network,
-            Directory(settings.redis_url) if network is not None else None,
+        directory = Directory(settings.redis_url) if network is not None else None
+        self._router = Router(me, self._managers, self, time.monotonic, network, directory)
+        self._desk = (
+            SummonsDesk(me.id, network, directory, self._router.come)
+            if network is not None and directory is not None
+            else None
         )
         self._alarm_clock = AlarmClock(
             lambda: open_backend(settings.redis_url), self._router, lambda: self.parties
@@ -90,8 +91,13 @@ class Gateway:
         """Listen.
 
         Raises:
-            OSError: If the port is taken.
+            OSError: If the port is taken, or the folder of the sockets is not its own.
         """
+        if self._desk is not None:
+            # Before there is a client: each room is told where to summon those that hold some.
+            self._router.introduce(
+                msgspec.structs.replace(self._me, address=await self._desk.start())
+            )
         http = web.Server(self._http.handle, access_log=None)
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Front(self, http),
@@ -137,6 +143,8 @@ class Gateway:
         await self._alarm_clock.stop()
         self._reporter.cancel()
         await self._http_server.shutdown(timeout=1.0)
+        if self._desk is not None:
+            await self._desk.stop()
         await self._router.close()
 
     # Clients
