@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from . import messages
 from .attachment import Attachment
 from .connection import Connection, Outlet, sendable
-from .frames import Kind, pack, pack_broadcast
+from .frames import BROADCAST_BINARY, BROADCAST_TEXT, DONE, Kind, pack, pack_broadcast
 from .link import Link
 from .messages import Attach, AutoResponse, Refused
 
@@ -137,9 +137,9 @@ class Attachments:
             raise TypeError(f"without={without!r} was given; give a list of connection ids")
         left_out = set(without)
         if isinstance(message, str):
-            kind, data = Kind.BROADCAST_TEXT, sendable(message.encode())
+            kind, data = BROADCAST_TEXT, sendable(message.encode())
         else:
-            kind, data = Kind.BROADCAST_BINARY, sendable(message)
+            kind, data = BROADCAST_BINARY, sendable(message)
         for attachment in self._attachments.values():
             numbers = (
                 [n for n, c in attachment.connections.items() if c.id in left_out]
@@ -180,7 +180,7 @@ class Attachments:
         for attachment in self._attachments.values():
             if attachment.finished > attachment.reported:
                 attachment.reported = attachment.finished
-                self._say(attachment, Kind.DONE, attachment.finished, b"")
+                self._say(attachment, DONE, attachment.finished, b"")
 
     def tell_refused(self, refused: Refused) -> None:
         """The room is not here."""
@@ -203,7 +203,7 @@ class Attachments:
         if self._auto_response is not None:
             self._say(attachment, Kind.AUTO_RESPONSE, 0, messages.encode(self._auto_response))
 
-    def _say(self, attachment: Attachment, kind: Kind, sequence: int, payload: bytes) -> None:
+    def _say(self, attachment: Attachment, kind: int, sequence: int, payload: bytes) -> None:
         frame = pack(kind, attachment.channel, 0, sequence, payload)
         self._room.output.send(attachment.link, frame)
 

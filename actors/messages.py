@@ -13,11 +13,13 @@ import msgspec
 from .counts import ProcessCounts
 from .resources import NO_RESOURCES, ActorResources
 
+ROOM_ID_BYTES_MAX = 1024
+
 
 class Hello(msgspec.Struct, frozen=True):
     """First on every link: who connects."""
 
-    role: str  # "gateway" or "room actor"
+    role: str  # "gateway", "room actor", or "caller": a room actor at a gateway
     id: str  # of that process, new at each start
     pid: int
     address: str = ""  # where it accepts links itself
@@ -51,6 +53,13 @@ class RoomKey(msgspec.Struct, frozen=True, order=True):
         return cls(party, unquote(quoted))
 
 
+class Hop(msgspec.Struct, frozen=True, array_like=True):
+    """A room that waits for another one's answer: a part of a chain of calls."""
+
+    room: str  # the name of its storage
+    is_busy: bool  # it takes no other event before it has the answer
+
+
 class ConnectionRecord(msgspec.Struct):
     """A connection as the gateway keeps it: all that must outlive the room's process."""
 
@@ -60,6 +69,7 @@ class ConnectionRecord(msgspec.Struct):
     headers: list[tuple[str, str]]
     tags: list[str] = []
     state: bytes = b""  # by the storage codec; empty means None
+    chain: tuple[Hop, ...] = ()  # the rooms that wait for it to be let in
 
 
 class Attach(msgspec.Struct):
@@ -130,6 +140,23 @@ class ResponseHead(msgspec.Struct):
 
     status: int
     headers: list[tuple[str, str]]
+
+
+class CallHead(msgspec.Struct):
+    """A call of a room's method, or a request that is answered whole, without what it carries."""
+
+    method: str  # empty for a request
+    request: RequestHead | None = None
+    chain: tuple[Hop, ...] = ()  # the rooms that wait for the answer
+
+
+class Returned(msgspec.Struct):
+    """How a call has ended; the result, or an exception, follows."""
+
+    failure: str = ""  # empty: a result; "exception": one by the storage codec; else a call error
+    text: str = ""  # of a call error
+    type_name: str = ""  # of the exception that a RemoteError stands for
+    response: ResponseHead | None = None  # to a request; its body follows
 
 
 class Wake(msgspec.Struct):

@@ -19,7 +19,7 @@ from typing import Protocol
 import msgspec
 
 from ..actors import messages
-from ..actors.frames import GONE_LOST, GONE_RETURN, Kind, pack
+from ..actors.frames import DONE, GONE_LOST, GONE_RETURN, Kind, pack
 from ..actors.link import Link, connect
 from ..actors.messages import Attach, ConnectionRecord, Hello, Refused, RoomKey
 from ..actors.network import Address, Network
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 WAKE_PATIENCE_S = 30.0  # after it the events that wait for a room are failed
 BACKOFF_MIN_S, BACKOFF_MAX_S = 0.05, 2.0
 DOUBLINGS_MAX = 16  # an outage of an hour counts thousands of failures
+_ABOUT_THE_ROOM = frozenset(map(int, (Kind.GONE, Kind.REFUSED, Kind.READY, Kind.TRYING)))
 CANNOT_WAKE = "the room cannot be woken now"
 NOTHING_FREE = "the room waits for resources that no node has free now"
 
@@ -93,29 +94,33 @@ class Router:
         """The route of a room of which something is here: a client, or events."""
         return self._routes.get(key)
 
+    @property
+    def is_placing(self) -> bool:
+        """Whether a room actor is being looked for, for any room."""
+        return any(route.placing for route in self._routes.values())
+
     # Events to rooms
 
     def send(
         self, route: Route, kind: int, number: int, payload: bytes, source: Socket | None = None
-    ) -> None:
-        """Take an event to its room; it is kept until the room has finished it."""
+    ) -> int:
+        """Take an event to its room; it is kept until the room has finished it.
+
+        Returns its number in the sequence of all events.
+        """
         sequence = next(self._sequences)
         route.add(PendingEvent(kind, number, sequence, payload), source)
-        self._forward(route, kind, number, sequence, payload)
+        link = route.link
+        if link is not None:
+            link.write(pack(kind, route.channel, number, sequence, payload))
+        elif not route.placing:
+            self._start_placing(route)
+        return sequence
 
     def send_connect(self, route: Route, record: ConnectionRecord) -> None:
         """Take a new connection to its room."""
-        sequence = next(self._sequences)
-        payload = messages.encode(record)
+        sequence = self.send(route, Kind.CONNECT, record.number, messages.encode(record))
         route.add_connection(record, sequence)
-        route.add(PendingEvent(Kind.CONNECT, record.number, sequence, payload))
-        self._forward(route, Kind.CONNECT, record.number, sequence, payload)
-
-    def _forward(self, route: Route, kind: int, number: int, sequence: int, payload: bytes) -> None:
-        if route.link is not None:
-            route.link.write(pack(kind, route.channel, number, sequence, payload))
-        elif not route.placing:
-            self._start_placing(route)
 
     # Finding room actors
 
@@ -250,9 +255,19 @@ class Router:
         route = self._by_channel.get(channel)
         if route is None or route.link is not link:
             return
-        if kind == Kind.DONE:
+        if kind == DONE:
             route.done(sequence)
-        elif kind == Kind.GONE:
+        elif kind in _ABOUT_THE_ROOM:
+            self._on_room(route, kind, sequence, payload)
+        else:
+            try:
+                self._listener.on_room_frame(route, kind, number, payload)
+            except (msgspec.MsgspecError, UnicodeDecodeError, struct.error) as error:
+                # The link carries every room of that process: one bad frame must not cut it.
+                log.error("room %s sent a frame that cannot be read: %s", route.key, error)
+
+    def _on_room(self, route: Route, kind: int, sequence: int, payload: bytes) -> None:
+        if kind == Kind.GONE:
             self._on_gone(route, payload)
         elif kind == Kind.REFUSED:
             self._on_refused(route, messages.decode(payload, Refused))
@@ -261,12 +276,6 @@ class Router:
             route.absent_at = ""
         elif kind == Kind.TRYING:
             route.try_event(sequence)
-        else:
-            try:
-                self._listener.on_room_frame(route, kind, number, payload)
-            except (msgspec.MsgspecError, UnicodeDecodeError, struct.error) as error:
-                # The link carries every room of that process: one bad frame must not cut it.
-                log.error("room %s sent a frame that cannot be read: %s", route.key, error)
 
     def _on_gone(self, route: Route, how: bytes) -> None:
         del self._by_channel[route.channel]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -151,6 +152,23 @@ class MemoryBackend:
         await asyncio.sleep(0)
         if space in self._spaces:
             self._spaces[space].put_off_until_ms = until_ms
+
+    def next_due_ms(self) -> int | None:
+        """Tell when `take_due` has something to give first; None if never."""
+        due = [
+            max(at_ms, kept.put_off_until_ms)
+            for kept in self._spaces.values()
+            if (at_ms := kept.alarm_at_ms()) is not None
+        ]
+        return min(due, default=None)
+
+    def copy(self) -> MemoryBackend:
+        """What is durable now, in a backend of its own in which nobody has claimed anything."""
+        copied = MemoryBackend(limits=self._limits)
+        copied._spaces = deepcopy(self._spaces)
+        for kept in copied._spaces.values():
+            kept.owner, kept.address = None, ""
+        return copied
 
     async def close(self) -> None:
         """Do nothing: what was stored stays for the next claim."""

@@ -19,6 +19,7 @@ from .limits import StorageLimits
 from .operations import Operations
 from .space import Space
 from .transaction import Transaction, innermost
+from .transaction_errors import TransactionOpen
 from .view import View
 
 
@@ -104,12 +105,19 @@ class Storage(Operations):
 
         Raises:
             StorageReset: If that failed; `NotOwner` if another owner has taken over.
+            TransactionOpen: Inside a transaction, whose writes are made at its end.
         """
+        self._check_outside("sync")
         await self._space.flusher.sync()
 
     async def size(self) -> StorageSize:
-        """Tell the number of keys and the bytes of keys and encoded values, after a `sync`."""
-        await self.sync()
+        """Tell the number of keys and the bytes of keys and encoded values, after a `sync`.
+
+        Raises:
+            StorageReset, TransactionOpen: As in `sync`.
+        """
+        self._check_outside("size")
+        await self._space.flusher.sync()
         self._space.flusher.check_usable()
         return StorageSize(self._space.index.key_count, self._space.index.size_bytes)
 
@@ -171,6 +179,10 @@ class Storage(Operations):
         """Let the next outermost transaction begin."""
         self._transactions_open -= 1
         self._one_transaction.release()
+
+    def _check_outside(self, operation: str) -> None:
+        if self._transactions_open and innermost(self) is not None:
+            raise TransactionOpen(operation)
 
     def _view(self, operation: str) -> View:
         self._space.flusher.check_usable()

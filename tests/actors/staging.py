@@ -200,7 +200,7 @@ class Stage:
             self.absent.append,
             lambda: self.wall_s,
             self.watch,
-            self.summoner,
+            summoner=self.summoner,
         )
         self.room = LiveRoom(KEY, room_class, options_of(room_class), around)
         self._rooms.append(self.room)
@@ -259,7 +259,7 @@ class Stage:
         if kind == Kind.ATTACH:
             self.room.attach(link, channel, messages.decode(payload, Attach))
         else:
-            self.room.deliver(link, channel, (kind, number, sequence, payload))
+            self.room.deliver(link, channel, kind, number, sequence, payload)
 
     def _on_lost(self, link: Link) -> None:
         self.room.detach(link)
