@@ -6,7 +6,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-CODE   := parlour runtime actors storage tests benchmarks examples
+CODE   := parlour runtime actors storage testing tests benchmarks examples
 
 # BUSY runs a command and says every few seconds that it is still at work: unpacking Ray is silent.
 BUSY = sh -c 'while sleep 5 >/dev/null 2>&1; do echo "  ... still at it"; done & beat=$$!; \
@@ -14,7 +14,7 @@ BUSY = sh -c 'while sleep 5 >/dev/null 2>&1; do echo "  ... still at it"; done &
 PIP  = $(BUSY) $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-cluster soak soak-storage check types format bench wheel clean
+.PHONY: help run test test-cluster soak soak-storage fuzz check types format bench wheel clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -25,7 +25,7 @@ run: $(VENV)/.installed ## install Parlour and run the chat example at http://12
 
 # All but tests/cluster, whose hosts take minutes and want root.
 test: $(VENV)/.installed-test ## run the test suite
-	@exec $(BIN)/python -m pytest --ignore=tests/cluster
+	@exec $(BIN)/python -m pytest --ignore=tests/cluster -n 2 --dist loadgroup --no-loadscope-reorder
 
 test-cluster: $(VENV)/.installed-cluster ## run the tests on a cluster of hosts (network namespaces; root)
 	@exec $(BIN)/python -m pytest tests/cluster
@@ -39,7 +39,7 @@ check: $(VENV)/.installed-test ## lint, formatting and types
 # installed one looks: links to the four folders under one name. New files are seen at once.
 types: $(VENV)/.installed-test ## the type checker alone, strict
 	@rm -rf build/types && mkdir -p build/types/parlour
-	@ln -s $(CURDIR)/parlour/* $(CURDIR)/runtime $(CURDIR)/actors $(CURDIR)/storage build/types/parlour/
+	@ln -s $(CURDIR)/parlour/* $(CURDIR)/runtime $(CURDIR)/actors $(CURDIR)/storage $(CURDIR)/testing build/types/parlour/
 	MYPYPATH=build/types $(BIN)/mypy -p parlour
 	MYPYPATH=build/types:. $(BIN)/mypy $(foreach d,tests benchmarks examples,$(if $(wildcard $d/*.py $d/*/*.py),$d))
 
@@ -54,13 +54,16 @@ soak: $(VENV)/.installed-test ## break things at random for MINUTES=30, and 1,00
 soak-storage: $(VENV)/.installed-test ## kill the server under storage 200 times, and random histories for minutes
 	@PARLOUR_SOAK=10 $(BIN)/python -m pytest --timeout=3600 tests/contract/test_storage_model.py tests/storage/test_large_space.py tests/faults/test_storage_killed_server.py
 
+fuzz: $(VENV)/.installed-test ## send 100,000 mutated requests to a gateway; PARLOUR_SEED repeats a run
+	@PARLOUR_FUZZ=100000 $(BIN)/python -m pytest -s tests/runtime/test_fuzz.py
+
 bench: $(VENV)/.installed-test ## measure Parlour beside its peers
 	@exec $(BIN)/python -m benchmarks
 
 # From a copy of what is committed or about to be: a build leaves files behind, and packs old ones.
 wheel: $(VENV)/.installed-test ## build dist/parlour-*.whl, which cluster.yaml sends to the nodes
 	@rm -rf build/wheel dist && mkdir -p build/wheel
-	@cp -R pyproject.toml README.md LICENSE parlour runtime actors storage build/wheel/
+	@cp -R pyproject.toml README.md LICENSE parlour runtime actors storage testing build/wheel/
 	$(BIN)/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist build/wheel
 
 clean: ## remove what the targets built (.venv, caches), not your rooms' data in .parlour

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..storage import decode as decode_state
 from ..storage import encode as encode_state
 from . import messages
-from .frames import Kind, pack, pack_close
+from .frames import SEND_BINARY, SEND_TEXT, Kind, pack, pack_close
 from .http import Request
 
 if TYPE_CHECKING:
@@ -128,9 +128,9 @@ class Connection:
         if self.closing:
             return
         if isinstance(message, str):
-            self._send(Kind.SEND_TEXT, sendable(message.encode()))
+            self._send(SEND_TEXT, sendable(message.encode()))
         else:
-            self._send(Kind.SEND_BINARY, sendable(message))
+            self._send(SEND_BINARY, sendable(message))
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the connection; what was sent before goes out first. `on_close` follows.
@@ -139,15 +139,7 @@ class Connection:
             ValueError: If `code` is not one that may be sent (1000 to 4999 without 1004, 1005,
                 1006 and 1015), or `reason` is over `CLOSE_REASON_BYTES_MAX` bytes.
         """
-        if not 1000 <= code <= 4999 or code in _CLOSE_CODES_RESERVED:
-            raise ValueError(
-                f"close code {code} was given; 1000 to 4999 without 1004, 1005, 1006, 1015 may be"
-            )
-        if len(reason.encode()) > CLOSE_REASON_BYTES_MAX:
-            raise ValueError(
-                f"a close reason of {len(reason.encode())} bytes was given, "
-                f"the most is {CLOSE_REASON_BYTES_MAX}"
-            )
+        check_close(code, reason)
         if not self.closing:
             self._send(Kind.CLOSE, pack_close(code, reason))
             self.closing = True
@@ -194,10 +186,27 @@ class Connection:
         """What the gateway keeps."""
         return messages.Standing(self._record.tags, self._record.state)
 
-    def _send(self, kind: Kind, payload: bytes) -> None:
+    def _send(self, kind: int, payload: bytes) -> None:
         attachment = self._attachment
         frame = pack(kind, attachment.channel, self._record.number, 0, payload)
         self._outlet.output.send(attachment.link, frame)
+
+
+def check_close(code: int, reason: str) -> None:
+    """Refuse what a close frame must not have.
+
+    Raises:
+        ValueError: See `Connection.close`.
+    """
+    if not 1000 <= code <= 4999 or code in _CLOSE_CODES_RESERVED:
+        raise ValueError(
+            f"close code {code} was given; 1000 to 4999 without 1004, 1005, 1006, 1015 may be"
+        )
+    if len(reason.encode()) > CLOSE_REASON_BYTES_MAX:
+        raise ValueError(
+            f"a close reason of {len(reason.encode())} bytes was given, "
+            f"the most is {CLOSE_REASON_BYTES_MAX}"
+        )
 
 
 def sendable(message: object) -> bytes:

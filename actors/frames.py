@@ -42,6 +42,9 @@ class Kind(enum.IntEnum):
     CLOSED = 15  # gateway, event: messages.Closed
     REQUEST = 16  # gateway, event: head and body, see pack_parts
     ALARM = 17  # gateway, event: an alarm is due, as far as the gateway knows; no payload
+    CALL = (
+        18  # gateway, event: another room's call: messages.CallHead and arguments, see pack_parts
+    )
 
     READY = 20  # room actor: on_start is done, events are being handled
     REFUSED = 21  # room actor: this room is not here: messages.Refused
@@ -58,6 +61,7 @@ class Kind(enum.IntEnum):
     AUTO_RESPONSE = 33  # room actor: answer this text without me: messages.AutoResponse
     TRYING = 34  # room actor: `sequence`, which may have killed a process, is handled now
     RESPONSE = 31  # room actor: head and body, see pack_parts
+    RETURN = 35  # room actor: messages.Returned and the result of a call, see pack_parts
 
     WAKE = 40  # gateway to manager: where is this room, wake it if need be: messages.Wake
     PLACED = 41  # manager to gateway: messages.Placed
@@ -66,13 +70,21 @@ class Kind(enum.IntEnum):
     WATCH = 46  # manager to room actor: watch.Watching
     SEEN = 47  # room actor to manager: watch.SeenBatch
     COUNTS = 45  # gateway to manager: counts.GatewayReport
+    SUMMON = 50  # room actor to gateway, on a link of its own: messages.Summon
+    NOT_HELD = 51  # gateway, in answer: messages.NotHeld
     EXIT = 44  # manager to room actor: leave every room in good order, then end the process
 
 
+# The kinds of the path of a message as plain numbers: looking up a member of an enumeration takes
+# as long as a call does (0.1 us), and a message would have ten of that.
+TEXT, BINARY = int(Kind.TEXT), int(Kind.BINARY)
+CLOSED, DONE = int(Kind.CLOSED), int(Kind.DONE)
+SEND_TEXT, SEND_BINARY = int(Kind.SEND_TEXT), int(Kind.SEND_BINARY)
+BROADCAST_TEXT, BROADCAST_BINARY = int(Kind.BROADCAST_TEXT), int(Kind.BROADCAST_BINARY)
+
 # Payload of GONE: no event is to blame; b"broken": one may be; b"": in order.
 GONE_LOST = b"lost"
-# In order too, but gateways that hold connections come back at once: there are several, and one
-# alone would wake the room without the others' clients.
+# In order too, but gateways that hold connections come back at once: it goes on somewhere else.
 GONE_RETURN = b"return"
 
 
@@ -140,11 +152,11 @@ class FrameReader:
     Raises `FrameError` for a length that no frame can have; the stream is lost then.
     """
 
-    __slots__ = ("_chunks", "_held_bytes", "_needed_bytes", "_on_frame", "frame_bytes_max")
+    __slots__ = ("_chunks", "_held_bytes", "_needed_bytes", "frame_bytes_max", "on_frame")
 
     def __init__(self, on_frame: FrameHandler, frame_bytes_max: int = FRAME_BYTES_MAX) -> None:
         self.frame_bytes_max = frame_bytes_max
-        self._on_frame = on_frame
+        self.on_frame = on_frame
         self._chunks: list[bytes] = []  # of a frame that has not arrived whole
         self._held_bytes = 0
         self._needed_bytes = 0  # before it is worth joining the chunks
@@ -160,7 +172,7 @@ class FrameReader:
             self._chunks.clear()
         size = len(data)
         position = 0
-        unpack, on_frame = _HEAD.unpack_from, self._on_frame
+        unpack, on_frame = _HEAD.unpack_from, self.on_frame
         while size - position >= _HEAD_BYTES:
             length, kind, channel, number, sequence = unpack(data, position)
             if not _HEAD_BYTES - _LENGTH_BYTES <= length <= self.frame_bytes_max:

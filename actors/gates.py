@@ -11,9 +11,13 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
-from .link import Link
-
 HELD_BYTES_MAX = 8 * 1024 * 1024  # above it a room handles no further event until a flush is done
+
+
+class Sink(Protocol):
+    """Where frames leave: a link, or a line to other rooms."""
+
+    def write(self, frame: bytes) -> None: ...
 
 
 class Durability(Protocol):
@@ -35,7 +39,7 @@ class OutputGate:
 
     def __init__(self, storage: Durability) -> None:
         self._storage = storage
-        self._held: deque[tuple[int, Link, bytes]] = deque()
+        self._held: deque[tuple[int, Sink, bytes]] = deque()
         self._shut = False
         self.held_bytes = 0
 
@@ -47,24 +51,24 @@ class OutputGate:
         """Whether so much waits that the room should not go on."""
         return self.held_bytes > HELD_BYTES_MAX
 
-    def send(self, link: Link, frame: bytes) -> None:
+    def send(self, sink: Sink, frame: bytes) -> None:
         """Let `frame` out once every write made before this call is durable."""
         if self._shut:
             return
         storage = self._storage
         if not self._held and storage.durable >= storage.gate:
-            link.write(frame)
+            sink.write(frame)
             return
-        self._held.append((storage.gate, link, frame))
+        self._held.append((storage.gate, sink, frame))
         self.held_bytes += len(frame)
 
     def release(self) -> None:
         """Let out what the storage's progress allows; called whenever `durable` has grown."""
         held, durable = self._held, self._storage.durable
         while held and held[0][0] <= durable:
-            _, link, frame = held.popleft()
+            _, sink, frame = held.popleft()
             self.held_bytes -= len(frame)
-            link.write(frame)
+            sink.write(frame)
 
     def shut(self) -> None:
         """Drop what waits, and everything from now on: the room is reset."""

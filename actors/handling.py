@@ -48,15 +48,23 @@ class Handling:
         """Nothing is in hand."""
         return self._since_s is None and not self._interleaved
 
+    @property
+    def interleaving(self) -> bool:
+        """Events are in hand that others need not wait for."""
+        return bool(self._interleaved)
+
     # One at a time
 
     async def handle(self, event: Event) -> None:
         """Handle an event to its end, or to its time limit."""
         self._since_s = self._clock()
-        self._task = asyncio.current_task()
+        if self._task is None:
+            self._task = asyncio.current_task()  # always the room's own
         try:
             handle = handle_watched if self._live.watch.on else handle_event
-            await handle(self._live, self._room, event)
+            pending = handle(self._live, self._room, event)
+            if pending is not None:
+                await pending
         except asyncio.CancelledError:
             if not self._timed_out:
                 raise
@@ -110,7 +118,9 @@ class Handling:
         try:
             async with asyncio.timeout(self._handler_s_max):
                 handle = handle_watched if self._live.watch.on else handle_event
-                await handle(self._live, self._room, event)
+                pending = handle(self._live, self._room, event)
+                if pending is not None:
+                    await pending
         except TimeoutError:
             self._give_up(event)
         except Exception as error:

@@ -7,13 +7,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import messages
+from .called import handle_call, tell_answer_lost, tell_call_timeout
+from .chain import Errand, current_errand, errand
 from .connection import Connection
-from .frames import Kind, pack, pack_parts, unpack_parts
+from .frames import BINARY, TEXT, Kind, pack, pack_parts, unpack_parts
 from .http import Request, Response, as_response, header_pairs
 from .mailbox import Event
 from .room import Room
@@ -61,50 +63,81 @@ def being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def handle_event(live: LiveRoom, room: Room, event: Event) -> None:
-    """Handle one event to its end."""
+def handle_event(live: LiveRoom, room: Room, event: Event) -> Awaitable[None] | None:
+    """Handle one event; what is returned, if it is not None, is to be awaited to its end."""
     kind = event.kind
-    if kind == Kind.TEXT:
-        await _message(live, room, event, event.payload.decode())
-    elif kind == Kind.BINARY:
-        await _message(live, room, event, event.payload)
-    elif kind == Kind.CONNECT:
+    if kind == TEXT:
+        return _message(live, room, event, event.payload.decode())
+    if kind == BINARY:
+        return _message(live, room, event, event.payload)
+    return _handle_other(live, room, event)
+
+
+async def _handle_other(live: LiveRoom, room: Room, event: Event) -> None:
+    kind = event.kind
+    if kind == Kind.CONNECT:
         await _connect(live, room, event)
-    elif kind == Kind.CLOSED:
+    elif kind == Kind.CALL:
+        await handle_call(live, room, event, call_hook)
+    else:
+        with errand(live.own_chain):
+            await _handle_unasked(live, room, event)
+
+
+async def _handle_unasked(live: LiveRoom, room: Room, event: Event) -> None:
+    """Handle an event for which no other room waits."""
+    if event.kind == Kind.CLOSED:
         await _closed(live, room, event)
-    elif kind == Kind.ALARM:
+    elif event.kind == Kind.ALARM:
         has_hook = type(room).on_alarm is not Room.on_alarm
         await live.alarms.run_due(event, partial(call_hook, room.on_alarm) if has_hook else None)
     else:
         await _request(live, room, event)
 
 
-async def _message(live: LiveRoom, room: Room, event: Event, message: str | bytes) -> None:
+def _message(
+    live: LiveRoom, room: Room, event: Event, message: str | bytes
+) -> Awaitable[None] | None:
+    # Not through call_hook: this is the path of every message, and most hooks end at once.
     connection = event.attachment.connections.get(event.number)
     if connection is None or connection.closing:
-        return
+        return None
     try:
-        # Not through call_hook: this is the path of every message, and most hooks end at once.
         result = room.on_message(connection, message)
-        if result is not None and inspect.isawaitable(result):
-            await result
+    except (Exception, asyncio.CancelledError, *EXITS):
+        _log_raised(live, "on_message")
+        return None
+    if result is not None and inspect.isawaitable(result):
+        return _finish_message(live, result)
+    return None
+
+
+async def _finish_message(live: LiveRoom, result: Awaitable[object]) -> None:
+    on_hand = Errand(live.own_chain)
+    current_errand.set(on_hand)
+    try:
+        await result
     except asyncio.CancelledError:
         if being_cancelled():
             raise
         _log_raised(live, "on_message")
     except (Exception, *EXITS):
         _log_raised(live, "on_message")
+    finally:
+        on_hand.ended = True
 
 
 async def _connect(live: LiveRoom, room: Room, event: Event) -> None:
     record = messages.decode(event.payload, messages.ConnectionRecord)
     connection = Connection(live, event.attachment, record, accepted=False)
     event.attachment.connections[event.number] = connection
+    live.attachments.met(event.attachment)
     connection.take()
     try:
         request = connection.request()
-        connection.tag(await call_hook(room.get_connection_tags, connection, request))
-        await call_hook(room.on_connect, connection, request)
+        with errand((*record.chain, live.hop)):
+            connection.tag(await call_hook(room.get_connection_tags, connection, request))
+            await call_hook(room.on_connect, connection, request)
     except Exception:
         _log_raised(live, "on_connect")
         connection.accept()
@@ -146,10 +179,13 @@ def tell_handled(live: LiveRoom, event: Event) -> None:
         record = messages.decode(event.payload, messages.ConnectionRecord)
         connection = Connection(live, event.attachment, record, accepted=False)
         event.attachment.connections[event.number] = connection
+        live.attachments.met(event.attachment)
         connection.take()
         connection.accept()
     elif event.kind == Kind.CLOSED:
         event.attachment.connections.pop(event.number, None)
+    elif event.kind == Kind.CALL:
+        tell_answer_lost(live, event)
 
 
 def tell_timeout(live: LiveRoom, event: Event) -> None:
@@ -157,6 +193,8 @@ def tell_timeout(live: LiveRoom, event: Event) -> None:
     connection = event.attachment.connections.get(event.number)
     if event.kind == Kind.REQUEST:
         _respond(live, event, Response("the room took too long to answer\n", 504))
+    elif event.kind == Kind.CALL:
+        tell_call_timeout(live, event)
     elif connection is not None:
         if event.kind == Kind.CONNECT:
             connection.accept()

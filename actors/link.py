@@ -13,6 +13,7 @@ import errno
 import logging
 import random
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import cast
 
 from .frames import FRAME_BYTES_MAX, FrameError, FrameReader, Kind, pack
@@ -51,7 +52,7 @@ class Link(asyncio.Protocol):
         self.lost = False
         self.vanished = False  # lost because the other node does not answer any more
         self.paused = False
-        self._on_frame = on_frame
+        self._hand_on = partial(on_frame, self)  # a frame to `on_frame`, without a step between
         self._on_lost = on_lost
         self._on_hello = on_hello
         # Asked before anything leaves: a process past its lease must stay silent.
@@ -181,7 +182,9 @@ class Link(asyncio.Protocol):
             if self._on_hello is not None:
                 self._on_hello(self, self.peer)
             return
-        self._on_frame(self, kind, channel, number, sequence, payload)
+        # A peer says it once and first: from here on, frames go to `on_frame` alone.
+        self._reader.on_frame = self._hand_on
+        self._hand_on(kind, channel, number, sequence, payload)
 
     def pause_writing(self) -> None:
         self.paused = True

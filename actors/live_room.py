@@ -18,24 +18,28 @@ from ..storage import Backend, Claim, ClaimHeld, Storage, StorageError
 from . import messages
 from .alarms import RoomAlarms
 from .attachments import Attachments
+from .calls import Line, RoomCalls
+from .chain import Chain, errand
 from .connection import Connection
 from .counts import PartyCounts
-from .frames import GONE_RETURN, Kind
+from .frames import GONE_RETURN, Kind, unpack_parts
 from .gates import OutputGate
 from .handling import Handling
 from .hooks import EXITS, call_hook, tell_handled
 from .lifecycle import State, Step, next_state
 from .link import Link
 from .mailbox import Event, Mailbox
-from .messages import Attach, Refused, RoomKey
+from .messages import Attach, CallHead, Hop, Refused, RoomKey
 from .options import RoomOptions
 from .room import Room
+from .summoner import Summoner
 from .watch import Watch, current_room
 
 log = logging.getLogger(__name__)
 
 EVENTS_PER_REPORT_MAX = 32  # handled before the gateways are told, when more wait
 STOP_TIMEOUT_S = 10.0  # for on_stop
+_LIVE = State.LIVE  # looked up once: see the same in frames.py
 RELEASE_TIMEOUT_S = 1.0  # for a room that broke to give its claim back
 
 
@@ -50,6 +54,8 @@ class Surroundings:
     on_absent: Callable[[LiveRoom], None]
     wall_clock: Callable[[], float] = time.time  # the time of day, for alarms
     watch: Watch = field(default_factory=Watch)  # for operators who follow
+    line: Line | None = None  # to other rooms
+    summoner: Summoner | None = None  # None: there is no gateway but one
 
 
 class LiveRoom:
@@ -68,7 +74,11 @@ class LiveRoom:
         self.state = State.ABSENT
         self.last_event_s = self.started_s = around.clock()
         self.start_failed = False  # on_start raised
-        self.attachments = Attachments(self)
+        self.hop = Hop(key.space, is_busy=not options.interleave)
+        self.own_chain: Chain = (self.hop,)  # of what it calls where nobody waits for it
+        is_alone = around.summoner is None
+        self.attachments = Attachments(self, None if is_alone else self._record_holders)
+        self.calls = RoomCalls(around.line, lambda: self.output)
         self.storage: Storage
         self.output: OutputGate
         self._room_class = room_class
@@ -111,7 +121,13 @@ class LiveRoom:
             and self._handling is not None
             and self._handling.idle
             and not self._mailbox
+            and not self.calls.busy
         )
+
+    @property
+    def instance(self) -> Room:
+        """The object of the application's class; there once `on_start` is being run."""
+        return self._room
 
     def start(self) -> None:
         """Claim the room and run it in a task of its own."""
@@ -122,13 +138,17 @@ class LiveRoom:
         """Serve a gateway: its connections are the room's from now on."""
         attachment = self.attachments.add(link, channel, attach)
         if self.state is State.LIVE:
+            self.attachments.met(attachment)
             self.attachments.tell_ready(attachment)
+        elif self._around.summoner is not None:
+            self._around.summoner.attached(self.key, attachment.gateway_id)
 
-    def deliver(self, link: Link, channel: int, event: tuple[int, int, int, bytes]) -> None:
+    def deliver(
+        self, link: Link, channel: int, kind: int, number: int, sequence: int, payload: bytes
+    ) -> None:
         """Queue an event of a gateway; one of a channel that is not attached is dropped."""
         attachment = self.attachments.get(link, channel)
         if attachment is not None:
-            kind, number, sequence, payload = event
             self._mailbox.put(Event(kind, attachment, number, sequence, payload))
 
     def detach(self, link: Link) -> None:
@@ -140,12 +160,8 @@ class LiveRoom:
                 self._mailbox.put(Event(Kind.CLOSED, attachment, number, 0, lost))
 
     def leave(self, reason: str) -> None:
-        """Leave this process in good order; to hibernate only if the room is still idle.
-
-        A room with clients of several gateways does not hibernate: the one that woke it would be
-        alone with it until the others had something to say, and their clients miss broadcasts.
-        """
-        if reason == "hibernate" and (not self.idle or self.attachments.gateway_count > 1):
+        """Leave this process in good order; to hibernate only if the room is still idle."""
+        if reason == "hibernate" and not self.idle:
             return
         if self._leave_reason is None:
             self._leave_reason = reason
@@ -159,6 +175,7 @@ class LiveRoom:
         self._counts.resets += 1
         self._step(Step.BREAK)
         self.alarms.stop()
+        self.calls.end()
         if self._handling is not None:
             self.output.shut()
             self.storage.abandon()
@@ -214,12 +231,15 @@ class LiveRoom:
             self._refuse(Refused("storage", str(error)))
             return None
         self._open(claim)
+        await self._gather()
         try:
             handling = self._build()
             async with asyncio.timeout(self._options.handler_s_max):
-                await call_hook(self._room.on_start)
+                with errand(self._waiting_chain()):
+                    await call_hook(self._room.on_start)
         except (Exception, *EXITS):
             log.exception("party %s, room %s: on_start raised", self.key.party, self.key.quoted_id)
+            self.calls.end()
             self.start_failed = True
             self._counts.failed_starts += 1
             self.output.shut()
@@ -228,11 +248,19 @@ class LiveRoom:
             self._refuse(Refused("start failed", "the room's on_start raised"))
             return None
         self._step(Step.STARTED)
+        for attachment in self.attachments:
+            self.attachments.met(attachment)
         self._counts.wakes.observe(self._around.clock() - self.started_s)
         self.alarms.go_live()
         for attachment in self.attachments:
             self.attachments.tell_ready(attachment)
         return handling
+
+    async def _gather(self) -> None:
+        """Have every gateway that holds clients of the room be here before anything is said."""
+        summoner, absent = self._around.summoner, self.attachments.absent_holders()
+        if summoner is not None and absent:
+            await summoner.gather(self.key, absent, self.attachments.forget_holder)
 
     async def _claim(self) -> Claim:
         around = self._around
@@ -256,6 +284,7 @@ class LiveRoom:
             self._around.backend,
             claim,
             progress=self.attachments.finished_events,
+            holders=None if self._around.summoner is None else self.attachments.holder_changes,
             on_durable=self._on_durable,
             on_failed=lambda error: self.break_off(str(error)),
             on_alarms=self.alarms.set_timer,
@@ -263,7 +292,7 @@ class LiveRoom:
         )
         self.alarms.open(self.storage)
         self.output = OutputGate(self.storage)
-        self.attachments.resume_from(claim.progress)
+        self.attachments.resume_from(claim.progress, claim.holders)
 
     def _build(self) -> Handling:
         self._room = self._room_class._build(self)
@@ -273,7 +302,7 @@ class LiveRoom:
     async def _handle_events(self, handling: Handling) -> None:
         since_report = 0
         # The state, for a hook that swallowed its cancellation: its room is broken all the same.
-        while self._leave_reason is None and self.state is State.LIVE:
+        while self._leave_reason is None and self.state is _LIVE:
             event = self._mailbox.take()
             if event is None:
                 self.attachments.tell_done()
@@ -301,7 +330,8 @@ class LiveRoom:
         if self._options.interleave and event.sequence > attachment.careful_until:
             await handling.begin(event)
             return
-        await handling.finish()
+        if handling.interleaving:
+            await handling.finish()
         careful = 0 < event.sequence <= attachment.careful_until
         if careful:
             # An earlier process died on one of these: the gateway must know which.
@@ -328,10 +358,12 @@ class LiveRoom:
         await handling.finish()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
-                await call_hook(self._room.on_stop, self._leave_reason)
+                with errand((Hop(self.key.space, is_busy=True),)):
+                    await call_hook(self._room.on_stop, self._leave_reason)
         except Exception:
             log.exception("party %s, room %s: on_stop raised", self.key.party, self.key.quoted_id)
         await self.storage.close()
+        self.calls.end()
         self.attachments.tell_done()
         await self._around.backend.release(
             self.key.space, owner=self._around.owner, epoch=self._epoch
@@ -339,7 +371,15 @@ class LiveRoom:
         self._step(Step.LEFT)
         reason = self._leave_reason or "shutdown"
         self._counts.left[reason] = self._counts.left.get(reason, 0) + 1
-        self.attachments.tell_gone(GONE_RETURN if self.attachments.gateway_count > 1 else b"")
+        goes_on = reason != "hibernate" and self.attachments.gateway_count > 1
+        self.attachments.tell_gone(GONE_RETURN if goes_on else b"")
+
+    def _waiting_chain(self) -> Chain:
+        """Who waits for on_start: the room itself, and who has called it by then."""
+        calls = [event.payload for event in self._mailbox.waiting() if event.kind == Kind.CALL]
+        heads = [messages.decode(unpack_parts(payload)[0], CallHead) for payload in calls]
+        hops = dict.fromkeys(hop for head in heads for hop in head.chain)
+        return (*hops, Hop(self.key.space, is_busy=True))
 
     # Small steps
 
@@ -362,6 +402,9 @@ class LiveRoom:
                 log.warning("the claim of room %s is left to its lease: %r", self.key, error)
         self._step(Step.CLEARED)
         self.attachments.tell_gone(b"broken")
+
+    def _record_holders(self) -> None:
+        self.storage.record_holders()
 
     def _on_durable(self) -> None:
         self.output.release()

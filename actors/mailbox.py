@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import NamedTuple
+
+import msgspec
 
 from .attachment import Attachment
 from .frames import Kind
@@ -17,7 +18,7 @@ from .frames import Kind
 EVENTS_MAX = 100_000
 
 
-class Event(NamedTuple):
+class Event(msgspec.Struct, gc=False):
     """One event of a room."""
 
     kind: int
@@ -58,6 +59,10 @@ class Mailbox:
     def take(self) -> Event | None:
         """The next event, or None."""
         return self._events.popleft() if self._events else None
+
+    def waiting(self) -> list[Event]:
+        """Those that were not taken yet."""
+        return list(self._events)
 
     def drop(self, attachment: Attachment) -> None:
         """Drop what a gateway that is gone had sent, but for the ends of connections.

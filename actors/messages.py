@@ -13,11 +13,13 @@ import msgspec
 from .counts import ProcessCounts
 from .resources import NO_RESOURCES, ActorResources
 
+ROOM_ID_BYTES_MAX = 1024
+
 
 class Hello(msgspec.Struct, frozen=True):
     """First on every link: who connects."""
 
-    role: str  # "gateway" or "room actor"
+    role: str  # "gateway", "room actor", or "caller": a room actor at a gateway
     id: str  # of that process, new at each start
     pid: int
     address: str = ""  # where it accepts links itself
@@ -51,6 +53,13 @@ class RoomKey(msgspec.Struct, frozen=True, order=True):
         return cls(party, unquote(quoted))
 
 
+class Hop(msgspec.Struct, frozen=True, array_like=True):
+    """A room that waits for another one's answer: a part of a chain of calls."""
+
+    room: str  # the name of its storage
+    is_busy: bool  # it takes no other event before it has the answer
+
+
 class ConnectionRecord(msgspec.Struct):
     """A connection as the gateway keeps it: all that must outlive the room's process."""
 
@@ -60,6 +69,7 @@ class ConnectionRecord(msgspec.Struct):
     headers: list[tuple[str, str]]
     tags: list[str] = []
     state: bytes = b""  # by the storage codec; empty means None
+    chain: tuple[Hop, ...] = ()  # the rooms that wait for it to be let in
 
 
 class Attach(msgspec.Struct):
@@ -77,6 +87,21 @@ class Refused(msgspec.Struct):
     reason: str  # "held", "absent", "storage", "start failed", "unknown party"
     message: str
     address: str = ""  # with "held": where the room is
+
+
+class Summon(msgspec.Struct, frozen=True):
+    """A room that is awake calls a gateway that may hold clients of it."""
+
+    key: RoomKey
+    gateway_id: str
+    address: str  # of the room actor
+
+
+class NotHeld(msgspec.Struct, frozen=True):
+    """The gateway, or the one before it, holds no client of the room."""
+
+    key: RoomKey
+    gateway_id: str
 
 
 class Closed(msgspec.Struct):
@@ -117,6 +142,23 @@ class ResponseHead(msgspec.Struct):
     headers: list[tuple[str, str]]
 
 
+class CallHead(msgspec.Struct):
+    """A call of a room's method, or a request that is answered whole, without what it carries."""
+
+    method: str  # empty for a request
+    request: RequestHead | None = None
+    chain: tuple[Hop, ...] = ()  # the rooms that wait for the answer
+
+
+class Returned(msgspec.Struct):
+    """How a call has ended; the result, or an exception, follows."""
+
+    failure: str = ""  # empty: a result; "exception": one by the storage codec; else a call error
+    text: str = ""  # of a call error
+    type_name: str = ""  # of the exception that a RemoteError stands for
+    response: ResponseHead | None = None  # to a request; its body follows
+
+
 class Wake(msgspec.Struct):
     """A gateway's question: where is this room? It is woken if need be."""
 
@@ -145,7 +187,6 @@ class RoomReport(msgspec.Struct):
     last_event_s: float  # on the monotonic clock of this node
     connections: int
     started_s: float
-    gateways: int = 1  # that hold connections of it
 
 
 class Report(msgspec.Struct):

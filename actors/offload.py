@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from .chain import Chain, current_chain, errand
+
 ResultT = TypeVar("ResultT")
 
 
@@ -28,12 +30,16 @@ async def offload(
     # callable will do.
     task: Any = ray.remote(num_cpus=num_cpus, num_gpus=num_gpus, max_retries=0)(_run)
     try:
-        result: ResultT = await task.remote(fn, args, kwargs)
+        result: ResultT = await task.remote(fn, args, kwargs, current_chain())
     except RayTaskError as error:
         cause: object = error.cause  # without the worker's traceback in its text
         raise (cause if isinstance(cause, Exception) else error) from None
     return result
 
 
-def _run(fn: Callable[..., ResultT], args: tuple[Any, ...], kwargs: dict[str, Any]) -> ResultT:
-    return fn(*args, **kwargs)
+def _run(
+    fn: Callable[..., ResultT], args: tuple[Any, ...], kwargs: dict[str, Any], chain: Chain
+) -> ResultT:
+    # The rooms that wait for the task wait for the rooms that it calls, too.
+    with errand(chain):
+        return fn(*args, **kwargs)

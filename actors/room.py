@@ -11,9 +11,11 @@ from .connection import Connection
 from .http import Request, Response
 from .offload import offload
 from .schedules import AlarmInfo, Schedule
+from .stubs import Parties
 
 if TYPE_CHECKING:
     from .alarms import RoomAlarms
+    from .calls import RoomCalls
     from .messages import RoomKey
 
 
@@ -28,6 +30,9 @@ class RoomContext(Protocol):
 
     @property
     def alarms(self) -> RoomAlarms: ...
+
+    @property
+    def calls(self) -> RoomCalls: ...
 
     def open_connections(self) -> list[Connection]: ...
 
@@ -113,6 +118,15 @@ class Room:
     def storage(self) -> Storage:
         """The room's own key-value storage."""
         return self._context.storage
+
+    @property
+    def parties(self) -> Parties:
+        """Other rooms: `self.parties.chat.get("lobby")` is a stub of one. See `Stub`.
+
+        A call leaves once every earlier write of this room is durable. While this room waits for
+        an answer it handles no other event, unless `interleave` is True.
+        """
+        return Parties(self._context.calls)
 
     def connections(self, tag: str | None = None) -> list[Connection]:
         """The open connections, oldest first; with `tag`, those that have it."""

@@ -11,8 +11,9 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from redis.exceptions import RedisError
 
@@ -20,6 +21,7 @@ from ..storage import Backend
 from ..storage.opening import open_backend
 from ..storage.redis_connection import RedisConnection
 from . import messages
+from .call_line import CallLine
 from .counts import ProcessCounts
 from .frames import GONE_LOST, Kind, pack
 from .lease import RENEWAL_S, Lease
@@ -31,6 +33,7 @@ from .network import Address, Network, TlsFiles, manager_address, node_folder
 from .options import RoomOptions, options_of
 from .resources import NO_RESOURCES, ActorResources
 from .room import Room
+from .summoner import Summoner
 from .watch import SEND_S, Watch, Watching
 
 log = logging.getLogger(__name__)
@@ -65,10 +68,43 @@ class RoomActorSettings:
         return replace(self, folder=folder, manager_address=address, network=network)
 
 
+class ProcessLease(Protocol):
+    """What shows that this process is alive: a `Lease`."""
+
+    owner: str
+
+    @property
+    def valid(self) -> bool: ...
+
+    def start(self) -> None: ...
+
+    def lose(self) -> None: ...
+
+    def start_over(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+TakeLease = Callable[[str, str, str, Callable[[], None]], ProcessLease]
+
+
 class RoomActor:
     """Runs rooms of the parties it was given, as many as gateways attach to."""
 
-    def __init__(self, settings: RoomActorSettings, parties: Mapping[str, type[Room]]) -> None:
+    def __init__(
+        self,
+        settings: RoomActorSettings,
+        parties: Mapping[str, type[Room]],
+        *,
+        open_storage: Callable[[str], Awaitable[Backend]] = open_backend,
+        take_lease: TakeLease = Lease,
+        clock: Callable[[], float] = time.monotonic,
+        callable_parties: Collection[str] | None = None,
+    ) -> None:
+        """`open_storage` and `take_lease` are given the URL of the rooms' server.
+
+        `callable_parties` are those whose rooms may be called from here: by default `parties`.
+        """
         self.settings = settings
         self.address = os.path.join(settings.folder, f"room-{settings.id}.sock")  # until `start`
         self.ended = asyncio.Event()
@@ -78,15 +114,21 @@ class RoomActor:
         self._rooms: dict[RoomKey, LiveRoom] = {}
         self._channels: dict[tuple[Link, int], LiveRoom] = {}
         self._links: set[Link] = set()
-        self._lease: Lease
+        self._open_storage = open_storage
+        self._take_lease = take_lease
+        self._clock = clock
+        self._lease: ProcessLease
         self._backend: Backend
         self._around: Surroundings
+        self._summoner: Summoner | None = None
         self._manager: Link | None = None
         self._servers: list[asyncio.AbstractServer] = []
         self._reporter: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._report_due = False
         self._failed: list[RoomKey] = []  # rooms, to be reported
+        known = parties.keys() if callable_parties is None else callable_parties
+        self._line = CallLine(settings.folder, settings.id, known, self._may_leave)
         self._counts = ProcessCounts()
         self._watch = Watch()
         self._showing: asyncio.Task[None] | None = None  # while somebody follows
@@ -105,21 +147,27 @@ class RoomActor:
         """
         settings = self.settings
         loop = asyncio.get_running_loop()
-        self._backend = await open_backend(settings.redis_url)
+        self._backend = await self._open_storage(settings.redis_url)
         await self._listen()
 
         def on_lost() -> None:
             loop.call_soon_threadsafe(self._lease_lost)
 
-        self._lease = Lease(settings.redis_url, settings.id, self.address, on_lost)
+        self._lease = self._take_lease(settings.redis_url, settings.id, self.address, on_lost)
         await asyncio.to_thread(self._lease.start)
+        if settings.network is not None:
+            self._summoner = Summoner(
+                self._hello(), settings.network, self._backend.lease_alive, self._may_leave
+            )
         self._around = Surroundings(
             self._backend,
             settings.id,
             self.address,
-            time.monotonic,
+            self._clock,
             self._room_absent,
             watch=self._watch,
+            summoner=self._summoner,
+            line=self._line,
         )
         await self._meet_manager()
         self._reporter = loop.create_task(self._keep_reporting())
@@ -155,11 +203,19 @@ class RoomActor:
             server.close()
         for link in list(self._links):
             link.close()
+        if self._summoner is not None:
+            self._summoner.close()
+        self._line.close()
         await asyncio.to_thread(self._lease.stop)
         await self._backend.close()
         if self._manager is not None:
             self._manager.close()
         self.ended.set()
+
+    @property
+    def rooms(self) -> list[LiveRoom]:
+        """The rooms that are in this process now."""
+        return list(self._rooms.values())
 
     # Links of gateways
 
@@ -169,7 +225,7 @@ class RoomActor:
         room = self._channels.get((link, channel))
         if room is not None:
             try:
-                room.deliver(link, channel, (kind, number, sequence, payload))
+                room.deliver(link, channel, kind, number, sequence, payload)
             except MailboxFull as error:
                 log.error("closing %r: %s", link, error)
                 link.abort()
@@ -245,6 +301,7 @@ class RoomActor:
             # only saw its link end would blame an event for the end of the process.
             channels = [channel for of_link, channel in self._channels if of_link is link]
             link.farewell(pack(Kind.GONE, channel, payload=GONE_LOST) for channel in channels)
+        self._line.cut()
         self._spawn(self._start_over())
 
     async def _start_over(self) -> None:
@@ -302,18 +359,15 @@ class RoomActor:
 
     async def _meet_manager(self) -> None:
         settings = self.settings
-        hello = Hello(
-            "room actor",
-            settings.id,
-            os.getpid(),
-            self.address,
-            settings.version,
-            settings.resources,
-        )
+        hello = self._hello()
         self._manager = await connect(
             settings.manager_address, hello, self._on_manager_frame, self._on_manager_lost
         )
         self._report()
+
+    def _hello(self) -> Hello:
+        own = self.settings
+        return Hello("room actor", own.id, os.getpid(), self.address, own.version, own.resources)
 
     def _on_manager_lost(self, link: Link) -> None:
         self._manager = None
@@ -359,7 +413,6 @@ class RoomActor:
                 room.last_event_s,
                 room.attachments.connection_count,
                 room.started_s,
-                room.attachments.gateway_count,
             )
             for room in self._rooms.values()
         ]

@@ -33,13 +33,14 @@ CONTENTS_BYTES_MAX = 1024
 TEXT_CHARACTERS_MAX = 2000  # of a log line
 NAME_CHARACTERS_MAX = 256  # of a path; ids of connections have no more
 
-KINDS = ("connect", "message", "close", "request", "alarm", "log", "error")
+KINDS = ("connect", "message", "close", "request", "call", "alarm", "log", "error")
 _KIND_OF = {
     Kind.CONNECT: "connect",
     Kind.TEXT: "message",
     Kind.BINARY: "message",
     Kind.CLOSED: "close",
     Kind.REQUEST: "request",
+    Kind.CALL: "call",
     Kind.ALARM: "alarm",
 }
 
@@ -132,7 +133,9 @@ async def handle_watched(live: LiveRoom, room: Room, event: Event) -> None:
     seen = _describe(live.key, event, contents=watch.contents)
     began_s = time.monotonic()
     try:
-        await handle_event(live, room, event)
+        pending = handle_event(live, room, event)
+        if pending is not None:
+            await pending
     finally:
         seen.duration_s = time.monotonic() - began_s
         watch.note(seen)
@@ -141,8 +144,9 @@ async def handle_watched(live: LiveRoom, room: Room, event: Event) -> None:
 def _describe(key: RoomKey, event: Event, *, contents: bool) -> Seen:
     kind, payload = event.kind, event.payload
     seen = Seen(_KIND_OF[Kind(kind)], time.time(), key.party, key.id, _who(event))
-    if kind in (Kind.TEXT, Kind.BINARY, Kind.REQUEST):
-        body = unpack_parts(payload)[1] if kind == Kind.REQUEST else payload
+    if kind in (Kind.TEXT, Kind.BINARY, Kind.REQUEST, Kind.CALL):
+        is_whole = kind in (Kind.TEXT, Kind.BINARY)
+        body = payload if is_whole else unpack_parts(payload)[1]
         seen.size_bytes = len(body)
         if contents:
             seen.text = _readable(body)
@@ -155,6 +159,11 @@ def _who(event: Event) -> str:
     if event.kind == Kind.REQUEST:
         head = messages.decode(unpack_parts(event.payload)[0], messages.RequestHead)
         return f"{head.method} {head.path}"[:NAME_CHARACTERS_MAX]
+    if event.kind == Kind.CALL:
+        call = messages.decode(unpack_parts(event.payload)[0], messages.CallHead)
+        request = call.request
+        who = call.method if request is None else f"{request.method} {request.path}"
+        return who[:NAME_CHARACTERS_MAX]
     connection = event.attachment.connections.get(event.number)
     return connection.id if connection is not None else ""
 

@@ -10,7 +10,7 @@ import click
 from .cli_cluster import address_option
 from .refusal import refusals
 
-KINDS = ("connect", "message", "close", "request", "alarm", "log", "error")
+KINDS = ("connect", "message", "close", "request", "call", "alarm", "log", "error")
 
 
 def _kinds(context: click.Context, parameter: click.Parameter, value: str | None) -> frozenset[str]:

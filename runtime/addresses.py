@@ -9,10 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from ..actors.messages import RoomKey
+from ..actors.messages import ROOM_ID_BYTES_MAX, RoomKey
 from ..actors.parties import MAIN, PARTY_NAME
-
-ROOM_ID_BYTES_MAX = 1024
 
 
 class BadAddress(ValueError):

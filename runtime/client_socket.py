@@ -15,7 +15,7 @@ from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTranspo
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from ..actors.counts import GatewayCounts
-from ..actors.frames import Kind
+from ..actors.frames import BINARY, TEXT
 from .handshake import Upgrade, minimal_request
 from .websocket import OPCODE_PONG, build_frame
 
@@ -29,7 +29,13 @@ SEND_BUFFER_BYTES_MAX = 4 * 1024 * 1024  # that a client has not read
 EARLY_BYTES_MAX = 4 * 1024 * 1024  # sent by the room before the handshake is answered
 FRAGMENTS_MAX = 16_384  # of one message: pieces of no bytes at all cost memory too
 CLOSE_TIMEOUT_S = 5.0  # for the client to answer a close
+# What one turn of the event loop sends a client leaves in one write, up to so much: writing at once
+# made echoes 10 % and broadcasts to 100 sockets 17 % slower.
+GATHERED_BYTES_MAX = 64 * 1024
 READ_BUFFER_BYTES = 1024  # to start with; picows lets it grow to the largest message
+
+# Looked up once, not for each frame: see the same in frames.py.
+_TEXT_FRAME, _BINARY_FRAME = WSMsgType.TEXT, WSMsgType.BINARY
 
 NORMAL, PROTOCOL_ERROR, NO_STATUS, ABNORMAL = 1000, 1002, 1005, 1006
 INVALID_TEXT, TOO_BIG, TRY_AGAIN_LATER = 1007, 1009, 1013
@@ -99,7 +105,8 @@ class ClientSocket(WSListener):
             self._owner.message_bytes_max, None, READ_BUFFER_BYTES,
         )  # fmt: skip
         self._transport.set_protocol(protocol)
-        protocol.connection_made(self._transport)
+        protocol.connection_made(self._transport)  # which has every write go out at once
+        self._transport.set_write_buffer_limits(high=GATHERED_BYTES_MAX)
         request = minimal_request(self._key)
         protocol.get_buffer(len(request))[: len(request)] = request
         protocol.buffer_updated(len(request))
@@ -113,6 +120,11 @@ class ClientSocket(WSListener):
         if self._websocket is None:
             return  # sent when the handshake is done
         self._send_close(code, reason)
+
+    def fail(self, code: int, reason: str) -> None:
+        """The room does not take it, or cannot go on with it: it is let in to be told."""
+        self.open()
+        self.close(code, reason)
 
     def refuse(self) -> None:
         """Drop a client that was never let in."""
@@ -143,13 +155,16 @@ class ClientSocket(WSListener):
 
     def write_frame(self, frame: bytes) -> None:
         """Send a frame that is already built; a client that does not read is closed."""
-        if self._closing:
+        websocket = self._websocket
+        if self._close_sent is not None:
             return
-        if self._websocket is None:
+        if websocket is None:
             self._early.append(frame)
             self._early_bytes += len(frame)
             if self._early_bytes > EARLY_BYTES_MAX:
                 self._drop_slow()
+            return
+        if websocket.is_close_frame_sent:
             return
         transport = self._transport
         transport.write(frame)
@@ -197,8 +212,8 @@ class ClientSocket(WSListener):
         kind = frame.msg_type
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             self._fail(PROTOCOL_ERROR, "reserved bits are set")
-        elif kind == WSMsgType.TEXT or kind == WSMsgType.BINARY:
-            self._begin(frame, Kind.TEXT if kind == WSMsgType.TEXT else Kind.BINARY)
+        elif kind in (_TEXT_FRAME, _BINARY_FRAME):
+            self._begin(frame, TEXT if kind == _TEXT_FRAME else BINARY)
         elif kind == WSMsgType.CONTINUATION:
             self._continue(frame)
         elif kind == WSMsgType.CLOSE:
@@ -252,21 +267,18 @@ class ClientSocket(WSListener):
             self._fragments.append(piece)
 
     def _deliver(self, kind: int, payload: bytes) -> None:
-        if self._closing:
+        # picows closes by itself where it finds a breach, and reads on for a moment.
+        websocket = self._websocket
+        picows_has = websocket is not None and websocket.is_close_frame_sent
+        if self._close_sent is not None or picows_has:
             return
-        if kind == Kind.TEXT and not payload.isascii():
+        if kind == TEXT and not payload.isascii():
             try:
                 payload.decode()
             except UnicodeDecodeError:
                 self._fail(INVALID_TEXT, "a text message must be UTF-8")
                 return
         self._owner.on_message(self, kind, payload)
-
-    @property
-    def _closing(self) -> bool:
-        # picows closes by itself where it finds a breach, and reads on for a moment.
-        picows_has = self._websocket is not None and self._websocket.is_close_frame_sent
-        return self._close_sent is not None or picows_has
 
     def _on_close(self, payload: bytes) -> None:
         code = int.from_bytes(payload[:2], "big") if payload else NO_STATUS

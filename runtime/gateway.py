@@ -13,14 +13,25 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
+import msgspec
 from aiohttp import web
 from yarl import URL
 
 from ..actors import messages
 from ..actors.counts import GatewayCounts, GatewayReport
-from ..actors.frames import Kind, unpack_broadcast, unpack_close, unpack_parts
+from ..actors.frames import (
+    BROADCAST_BINARY,
+    BROADCAST_TEXT,
+    SEND_BINARY,
+    SEND_TEXT,
+    TEXT,
+    Kind,
+    unpack_broadcast,
+    unpack_close,
+    unpack_parts,
+)
 from ..actors.messages import (
     AutoResponse,
     Closed,
@@ -30,19 +41,25 @@ from ..actors.messages import (
     RoomKey,
     Standing,
 )
+from ..storage import AlarmSource
 from ..storage.opening import open_backend
 from .addresses import BadAddress, RoomAddress, room_address
 from .alarm_clock import AlarmClock
+from .call_desk import CallDesk
+from .call_endpoint import PATH as CALL_PATH
+from .call_endpoint import CallEndpoint
 from .client_socket import TRY_AGAIN_LATER, ClientSocket
+from .desk_socket import DeskSocket, HeldSocket
 from .directory import Directory
 from .front import Front
 from .handshake import BadHandshake, Upgrade
-from .http_front import HttpFront, RoomUnavailable
+from .http_front import HttpFront, RoomUnavailable, http_log
 from .manager_client import Managers
 from .route import PendingEvent, Route
 from .router import Router
 from .settings import GatewaySettings
 from .status import GatewayStatus
+from .summons import SummonsDesk
 from .websocket import OPCODE_BINARY, OPCODE_TEXT, build_frame
 
 log = logging.getLogger(__name__)
@@ -56,32 +73,43 @@ REPORT_INTERVAL_S = 1.0  # of what is counted, to the manager of the node
 class Gateway:
     """One per node."""
 
-    def __init__(self, settings: GatewaySettings, parties: Sequence[str]) -> None:
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        parties: Sequence[str],
+        open_alarms: Callable[[str], Awaitable[AlarmSource]] = open_backend,
+        *,
+        token: str | None = None,
+    ) -> None:
+        """`open_alarms` is given the URL of the rooms' server, whose index of alarms it opens;
+        `token` lets programs call rooms, and without one none can."""
         self.settings = settings
         self.message_bytes_max = settings.message_bytes_max
         self.parties = frozenset(parties)
         # Events of rooms that cannot start with a new version wait for its roll-back.
         self.patient = False
         self.counts = GatewayCounts()
-        me = Hello("gateway", uuid.uuid4().hex, os.getpid())
+        me = self._me = Hello("gateway", uuid.uuid4().hex, os.getpid())
         network = settings.network
         self._managers = Managers(settings.manager_address, me, network)
-        self._router = Router(
-            me,
-            self._managers,
-            self,
-            time.monotonic,
-            network,
-            Directory(settings.redis_url) if network is not None else None,
+        directory = Directory(settings.redis_url) if network is not None else None
+        self._router = Router(me, self._managers, self, time.monotonic, network, directory)
+        self._summons = (
+            SummonsDesk(me.id, network, directory, self._router.come)
+            if network is not None and directory is not None
+            else None
         )
-        self._alarm_clock = AlarmClock(
-            lambda: open_backend(settings.redis_url), self._router, lambda: self.parties
+        self.alarm_clock = AlarmClock(
+            lambda: open_alarms(settings.redis_url), self._router, lambda: self.parties
         )
-        self._sockets: dict[int, tuple[ClientSocket, Route]] = {}
+        self._sockets: dict[int, tuple[HeldSocket, Route]] = {}
         self._requests: dict[int, asyncio.Future[tuple[ResponseHead, bytes]]] = {}
         self._numbers = itertools.count(1)
+        folder = os.path.dirname(settings.manager_address)
+        self.desk = CallDesk(self, self._router, self._numbers, folder)
+        self._calls = CallEndpoint(self.desk, token)
         self._http = HttpFront(self, settings)
-        self._server: asyncio.AbstractServer | None = None
+        self._server: asyncio.Server | None = None
 
     def __repr__(self) -> str:
         return f"<Gateway {self.settings.host}:{self.settings.port}, {len(self._sockets)} sockets>"
@@ -90,9 +118,14 @@ class Gateway:
         """Listen.
 
         Raises:
-            OSError: If the port is taken.
+            OSError: If the port is taken, or the folder of the sockets is not its own.
         """
-        http = web.Server(self._http.handle, access_log=None)
+        if self._summons is not None:
+            # Before there is a client: each room is told where to summon those that hold some.
+            address = await self._summons.start()
+            self._router.introduce(msgspec.structs.replace(self._me, address=address))
+        await self.desk.start()
+        http = web.Server(self._answer, access_log=None, logger=http_log)
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Front(self, http),
             self.settings.host,
@@ -100,8 +133,26 @@ class Gateway:
             backlog=BACKLOG,
         )
         self._http_server = http
-        self._alarm_clock.start()
+        self.alarm_clock.start()
         self._reporter = asyncio.get_running_loop().create_task(self._keep_reporting())
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.raw_path == CALL_PATH:
+            return await self._calls.handle(request)
+        return await self._http.handle(request)
+
+    @property
+    def port(self) -> int:
+        """Where it listens; of its settings, unless they leave the choice to the system (0)."""
+        if self._server is None or not self._server.sockets:
+            return self.settings.port
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def is_placing(self) -> bool:
+        """Whether events wait for a room that is being looked for."""
+        return self._router.is_placing
 
     def status(self) -> GatewayStatus:
         """How things are here."""
@@ -134,9 +185,12 @@ class Gateway:
         for socket, _ in list(self._sockets.values()):
             socket.open()  # a client that waits for its room sees a code only once it is in
             socket.close(GOING_AWAY, "the server is stopping")
-        await self._alarm_clock.stop()
+        self.desk.stop()
+        await self.alarm_clock.stop()
         self._reporter.cancel()
         await self._http_server.shutdown(timeout=1.0)
+        if self._summons is not None:
+            await self._summons.stop()
         await self._router.close()
 
     # Clients
@@ -176,21 +230,27 @@ class Gateway:
         self._router.send_connect(route, record)
         return socket
 
-    def on_message(self, socket: ClientSocket, kind: int, payload: bytes) -> None:
+    def let_room_in(self, route: Route, record: ConnectionRecord, socket: DeskSocket) -> None:
+        """A room wants a socket to another one."""
+        self._sockets[socket.number] = (socket, route)
+        self.counts.connects += 1
+        self._router.send_connect(route, record)
+
+    def on_message(self, socket: HeldSocket, kind: int, payload: bytes) -> None:
         """A client has sent a whole message."""
         route = self._sockets[socket.number][1]
         counts = self.counts
         counts.messages_in += 1
         counts.bytes_in += len(payload)
         automatic = route.auto_response
-        if automatic is not None and payload == automatic[0] and kind == Kind.TEXT:
+        if automatic is not None and payload == automatic[0] and kind == TEXT:
             counts.messages_out += 1
             counts.bytes_out += len(automatic[1])
             socket.write_frame(automatic[1])
         else:
             self._router.send(route, kind, socket.number, payload, socket)
 
-    def on_closed(self, socket: ClientSocket, code: int, reason: str, was_clean: bool) -> None:
+    def on_closed(self, socket: HeldSocket, code: int, reason: str, was_clean: bool) -> None:
         """A client is gone."""
         _, route = self._sockets.pop(socket.number)
         route.sockets.pop(socket.number, None)
@@ -251,17 +311,19 @@ class Gateway:
 
     def on_room_frame(self, route: Route, kind: int, number: int, payload: bytes) -> None:
         """A room says something to a client, or about one."""
-        if kind == Kind.SEND_TEXT or kind == Kind.SEND_BINARY:
+        if kind in (SEND_TEXT, SEND_BINARY):
             held = self._sockets.get(number)
             if held is not None:
                 self.counts.messages_out += 1
                 self.counts.bytes_out += len(payload)
-                opcode = OPCODE_TEXT if kind == Kind.SEND_TEXT else OPCODE_BINARY
+                opcode = OPCODE_TEXT if kind == SEND_TEXT else OPCODE_BINARY
                 held[0].write_frame(build_frame(opcode, payload))
-        elif kind == Kind.BROADCAST_TEXT or kind == Kind.BROADCAST_BINARY:
+        elif kind in (BROADCAST_TEXT, BROADCAST_BINARY):
             self._broadcast(route, kind, payload)
         elif kind == Kind.RESPONSE:
             self._on_response(number, payload)
+        elif kind == Kind.RETURN:
+            self.desk.on_return(number, payload)
         elif kind == Kind.AUTO_RESPONSE:
             pair = messages.decode(payload, AutoResponse)
             route.auto_response = (
@@ -274,7 +336,7 @@ class Gateway:
 
     def _broadcast(self, route: Route, kind: int, payload: bytes) -> None:
         without, data = unpack_broadcast(payload)
-        frame = build_frame(OPCODE_TEXT if kind == Kind.BROADCAST_TEXT else OPCODE_BINARY, data)
+        frame = build_frame(OPCODE_TEXT if kind == BROADCAST_TEXT else OPCODE_BINARY, data)
         count = len(route.sockets) - sum(number in route.sockets for number in without)
         self.counts.messages_out += count
         self.counts.bytes_out += count * len(data)
@@ -318,15 +380,16 @@ class Gateway:
             answer = self._requests.get(event.number)
             if answer is not None and not answer.done():
                 answer.set_exception(RoomUnavailable(503 if try_again else 500, why))
+        elif event.kind == Kind.CALL:
+            self.desk.on_event_failed(event, why)
         elif event.kind == Kind.ALARM:
             log.warning("an alarm of room %s is put off: %s", route.key, why)
         elif event.kind != Kind.CLOSED and event.number in self._sockets:
             socket = self._sockets[event.number][0]
-            socket.open()
-            socket.close(TRY_AGAIN_LATER if try_again else INTERNAL_ERROR, why)
+            socket.fail(TRY_AGAIN_LATER if try_again else INTERNAL_ERROR, why)
 
 
-def _send_elsewhere(socket: ClientSocket) -> None:
+def _send_elsewhere(socket: HeldSocket) -> None:
     socket.open()
     socket.close(SERVICE_RESTART, "this node is leaving, connect again")
 

@@ -33,7 +33,6 @@ class RoomSnapshot(NamedTuple):
     last_event_s: float
     growth_bytes: int  # of its process since it was a fresh standby
     neighbours: int  # rooms in its process, itself included
-    gateways: int = 1  # that hold connections of it; with several, it stays: see LiveRoom.leave
 
 
 @dataclass(frozen=True)
@@ -110,5 +109,4 @@ def own_reason(room: RoomSnapshot, options: RoomOptions, now_s: float) -> str | 
 
 def may_hibernate(room: RoomSnapshot, options: RoomOptions) -> bool:
     """Whether a room could hibernate now."""
-    may_with_connections = options.hibernate_with_connections and room.gateways <= 1
-    return room.idle and (may_with_connections or not room.connections)
+    return room.idle and (options.hibernate_with_connections or not room.connections)

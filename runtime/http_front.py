@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ..actors import messages
 from ..actors.frames import pack_parts
@@ -28,6 +29,18 @@ BODIES_BYTES_MAX = 256 * 1024 * 1024  # of all bodies that are arriving
 _CONNECTION_HEADERS = frozenset(
     ["connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]
 )
+
+
+class OwnDefects(logging.Filter):
+    """Lets through what is ours to mend; that a request is no HTTP, or ends midway, is not."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | ConnectionResetError)
+
+
+http_log = logging.getLogger("parlour.http")  # of aiohttp
+http_log.addFilter(OwnDefects())
 
 
 class RoomUnavailable(Exception):

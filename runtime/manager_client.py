@@ -60,6 +60,10 @@ class Managers:
             raise CannotPlace(why, lacking=placed.lacking)
         return placed.address
 
+    def introduce(self, hello: Hello) -> None:
+        """Say this of oneself on links that are opened from now on."""
+        self._hello = hello
+
     async def report(self, counts: bytes) -> None:
         """Tell the manager of this node what was counted: a `GatewayReport`."""
         await self._client(self._address).tell(Kind.COUNTS, counts)

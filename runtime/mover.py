@@ -158,7 +158,6 @@ class RoomMover:
                     room.last_event_s,
                     growth_bytes,
                     neighbours,
-                    room.gateways,
                 )
                 for room in record.rooms.values()
                 if room.key.party in options

@@ -271,7 +271,8 @@ class RayGateway:
         logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
         settings = replace(settings, network=on_this_node(settings.network))
         deployed = deployment.load()
-        self._gateway = Gateway(settings, list(deployed.code.parties) if deployed else [])
+        parties = list(deployed.code.parties) if deployed else []
+        self._gateway = Gateway(settings, parties, token=deployment.admin_token())
         self._started = asyncio.get_running_loop().create_task(self._gateway.start())
         gc.freeze()
 

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from ..actors.frames import Kind
+import msgspec
+
+from ..actors.frames import CLOSED, Kind
 from ..actors.link import Link
 from ..actors.messages import ConnectionRecord, RoomKey
 
@@ -22,7 +24,7 @@ PENDING_BYTES_MAX = 16 * 1024 * 1024
 REFUSE_FACTOR = 2  # past this many times those limits, connections and requests are refused
 
 
-class PendingEvent(NamedTuple):
+class PendingEvent(msgspec.Struct, gc=False):
     """An event that the room has not reported done."""
 
     kind: int
@@ -98,23 +100,20 @@ class Route:
     @property
     def crowded(self) -> bool:
         """Whether so much waits that sockets should not be read."""
-        return self._over(1)
+        return len(self.pending) > PENDING_EVENTS_MAX or self._pending_bytes > PENDING_BYTES_MAX
 
     @property
     def refusing(self) -> bool:
         """Whether so much waits that nothing new is let in."""
-        return self._over(REFUSE_FACTOR)
+        return (
+            len(self.pending) > REFUSE_FACTOR * PENDING_EVENTS_MAX
+            or self._pending_bytes > REFUSE_FACTOR * PENDING_BYTES_MAX
+        )
 
     @property
     def alarm_pending(self) -> bool:
         """Whether the room was told that an alarm is due, and has not said that it is done."""
         return any(event.kind == Kind.ALARM for event in self.pending)
-
-    def _over(self, factor: int) -> bool:
-        return (
-            len(self.pending) > factor * PENDING_EVENTS_MAX
-            or self._pending_bytes > factor * PENDING_BYTES_MAX
-        )
 
     # Events
 
@@ -183,7 +182,7 @@ class Route:
 
     def _forget(self, event: PendingEvent) -> None:
         self._pending_bytes -= len(event.payload)
-        if event.kind == Kind.CLOSED:
+        if event.kind == CLOSED:
             self._forget_connection(event.number)
 
     def _forget_connection(self, number: int) -> None:

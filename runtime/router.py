@@ -8,17 +8,18 @@ the events; this is the I/O around them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Protocol
 
 import msgspec
 
 from ..actors import messages
-from ..actors.frames import GONE_LOST, GONE_RETURN, Kind, pack
+from ..actors.frames import DONE, GONE_LOST, GONE_RETURN, Kind, pack
 from ..actors.link import Link, connect
 from ..actors.messages import Attach, ConnectionRecord, Hello, Refused, RoomKey
 from ..actors.network import Address, Network
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 WAKE_PATIENCE_S = 30.0  # after it the events that wait for a room are failed
 BACKOFF_MIN_S, BACKOFF_MAX_S = 0.05, 2.0
 DOUBLINGS_MAX = 16  # an outage of an hour counts thousands of failures
+_ABOUT_THE_ROOM = frozenset(map(int, (Kind.GONE, Kind.REFUSED, Kind.READY, Kind.TRYING)))
 CANNOT_WAKE = "the room cannot be woken now"
 NOTHING_FREE = "the room waits for resources that no node has free now"
 
@@ -74,6 +76,12 @@ class Router:
         self._channels = itertools.count(1)
         self._sequences = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._placing: dict[RoomKey, asyncio.Task[None]] = {}
+
+    def introduce(self, me: Hello) -> None:
+        """Say this of oneself on links that are opened from now on."""
+        self._me = me
+        self._managers.introduce(me)
 
     def route(self, key: RoomKey) -> Route:
         """The route of a room, made when there is none."""
@@ -86,41 +94,92 @@ class Router:
         """The route of a room of which something is here: a client, or events."""
         return self._routes.get(key)
 
+    @property
+    def is_placing(self) -> bool:
+        """Whether a room actor is being looked for, for any room."""
+        return any(route.placing for route in self._routes.values())
+
     # Events to rooms
 
     def send(
         self, route: Route, kind: int, number: int, payload: bytes, source: Socket | None = None
-    ) -> None:
-        """Take an event to its room; it is kept until the room has finished it."""
+    ) -> int:
+        """Take an event to its room; it is kept until the room has finished it.
+
+        Returns its number in the sequence of all events.
+        """
         sequence = next(self._sequences)
         route.add(PendingEvent(kind, number, sequence, payload), source)
-        self._forward(route, kind, number, sequence, payload)
+        link = route.link
+        if link is not None:
+            link.write(pack(kind, route.channel, number, sequence, payload))
+        elif not route.placing:
+            self._start_placing(route)
+        return sequence
 
     def send_connect(self, route: Route, record: ConnectionRecord) -> None:
         """Take a new connection to its room."""
-        sequence = next(self._sequences)
-        payload = messages.encode(record)
+        sequence = self.send(route, Kind.CONNECT, record.number, messages.encode(record))
         route.add_connection(record, sequence)
-        route.add(PendingEvent(Kind.CONNECT, record.number, sequence, payload))
-        self._forward(route, Kind.CONNECT, record.number, sequence, payload)
-
-    def _forward(self, route: Route, kind: int, number: int, sequence: int, payload: bytes) -> None:
-        if route.link is not None:
-            route.link.write(pack(kind, route.channel, number, sequence, payload))
-        elif not route.placing:
-            self._start_placing(route)
 
     # Finding room actors
 
-    def _start_placing(self, route: Route) -> None:
+    def come(self, key: RoomKey, address: str) -> bool:
+        """A room that is awake at an address waits for the gateways that hold clients of it.
+
+        Returns False if there is none here. What else is done to find the room is given up.
+        """
+        route = self._routes.get(key)
+        if route is None or not route.has_connections:
+            return False
+        if route.link is None:
+            self._start_placing(route, address)
+        elif route.address != address:
+            self._spawn(self._follow(route, address))
+        return True
+
+    async def _follow(self, route: Route, address: str) -> None:
+        """Leave a room actor for the one that has the room now, if that is so."""
+        assert self._directory is not None
+        try:
+            holder = await self._directory.find(route.key)
+        except OSError:
+            return  # the room goes on without us for a while
+        is_there = holder is not None and holder.address == address
+        if is_there and route.link is not None and route.address != address:
+            self._by_channel.pop(route.channel, None)
+            route.detach()
+            self._start_placing(route, address)
+
+    def _start_placing(self, route: Route, at: str = "") -> None:
+        before = self._placing.get(route.key)
+        if before is not None and before is not asyncio.current_task():
+            before.cancel()
         route.placing = True
-        task = asyncio.get_running_loop().create_task(self._place(route))
+        task = self._spawn(self._place(route, at))
+        self._placing[route.key] = task
+
+        def placed(_: asyncio.Task[None]) -> None:
+            if self._placing.get(route.key) is task:
+                del self._placing[route.key]
+
+        task.add_done_callback(placed)
+
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
-    async def _place(self, route: Route) -> None:
+    async def _place(self, route: Route, at: str) -> None:
+        """Attach to the room actor that has the room, or is given it; `at` is where it was last
+        said to be live."""
         if route.give_up_s is None:
             route.give_up_s = self._clock() + WAKE_PATIENCE_S
+        if at:
+            with contextlib.suppress(OSError):
+                self._attach(route, await self._link(at), at, only_live=True)
+                return
         await self._back_off(route.failures)
         while True:
             try:
@@ -196,9 +255,19 @@ class Router:
         route = self._by_channel.get(channel)
         if route is None or route.link is not link:
             return
-        if kind == Kind.DONE:
+        if kind == DONE:
             route.done(sequence)
-        elif kind == Kind.GONE:
+        elif kind in _ABOUT_THE_ROOM:
+            self._on_room(route, kind, sequence, payload)
+        else:
+            try:
+                self._listener.on_room_frame(route, kind, number, payload)
+            except (msgspec.MsgspecError, UnicodeDecodeError, struct.error) as error:
+                # The link carries every room of that process: one bad frame must not cut it.
+                log.error("room %s sent a frame that cannot be read: %s", route.key, error)
+
+    def _on_room(self, route: Route, kind: int, sequence: int, payload: bytes) -> None:
+        if kind == Kind.GONE:
             self._on_gone(route, payload)
         elif kind == Kind.REFUSED:
             self._on_refused(route, messages.decode(payload, Refused))
@@ -207,12 +276,6 @@ class Router:
             route.absent_at = ""
         elif kind == Kind.TRYING:
             route.try_event(sequence)
-        else:
-            try:
-                self._listener.on_room_frame(route, kind, number, payload)
-            except (msgspec.MsgspecError, UnicodeDecodeError, struct.error) as error:
-                # The link carries every room of that process: one bad frame must not cut it.
-                log.error("room %s sent a frame that cannot be read: %s", route.key, error)
 
     def _on_gone(self, route: Route, how: bytes) -> None:
         del self._by_channel[route.channel]

@@ -14,6 +14,7 @@ from .errors import (
     DataCloneError,
     DecodeError,
     FlushMissing,
+    InvalidArgument,
     InvalidExport,
     InvalidKey,
     KeyTooLarge,
@@ -22,8 +23,6 @@ from .errors import (
     StorageError,
     StorageReset,
     TooManyKeys,
-    TransactionBusy,
-    TransactionEnded,
     ValueTooLarge,
     WriteBufferFull,
 )
@@ -33,6 +32,12 @@ from .redis_backend import RedisBackend
 from .redis_connection import RedisConnection
 from .storage import Storage, StorageSize
 from .transaction import Transaction
+from .transaction_errors import (
+    TransactionBusy,
+    TransactionEnded,
+    TransactionError,
+    TransactionOpen,
+)
 
 __all__ = [
     "Alarm",
@@ -44,6 +49,7 @@ __all__ = [
     "DecodeError",
     "EmbeddedServer",
     "FlushMissing",
+    "InvalidArgument",
     "InvalidExport",
     "InvalidKey",
     "KeyTooLarge",
@@ -61,6 +67,8 @@ __all__ = [
     "Transaction",
     "TransactionBusy",
     "TransactionEnded",
+    "TransactionError",
+    "TransactionOpen",
     "ValueTooLarge",
     "WriteBufferFull",
     "decode",

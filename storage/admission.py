@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from .codec import decode, encode
-from .errors import DecodeError, InvalidKey, KeyTooLarge, TooManyKeys, ValueTooLarge
+from .errors import (
+    DecodeError,
+    InvalidArgument,
+    InvalidKey,
+    KeyTooLarge,
+    TooManyKeys,
+    ValueTooLarge,
+)
 from .key_range import RESERVED
 from .limits import StorageLimits
 
 
-def encoded(limits: StorageLimits, key: str, value: object) -> bytes:
-    """Encode `value` for `key`, if both can be stored.
+def encoded_pairs(limits: StorageLimits, pairs: Mapping[str, object]) -> dict[str, bytes]:
+    """Encode the values of a call that takes a mapping, if all of it can be stored.
+
+    Raises:
+        InvalidArgument: If it is no mapping.
+        TooManyKeys: If they are more than `limits.keys_per_call_max`.
+        StorageError: As `encoded`; a value that is not storable is named by its key.
+    """
+    if not isinstance(pairs, Mapping):
+        kind = type(pairs).__name__
+        given = f"without a value it was given {kind}; give {{key: value, ...}}"
+        raise InvalidArgument("put()", f"takes a key and a value, or one mapping; {given}")
+    check_count(limits, len(pairs))
+    return {key: encoded(limits, key, value, of_many=True) for key, value in pairs.items()}
+
+
+def encoded(limits: StorageLimits, key: str, value: object, *, of_many: bool = False) -> bytes:
+    """Encode `value` for `key`, if both can be stored. `of_many`: errors name it by its key.
 
     Raises:
         InvalidKey, KeyTooLarge: If the key cannot.
@@ -19,7 +42,7 @@ def encoded(limits: StorageLimits, key: str, value: object) -> bytes:
         ValueTooLarge: If it is above `limits.value_bytes_max` encoded.
     """
     checked_key(limits, key)
-    data = encode(value)
+    data = encode(value, key=key) if of_many else encode(value)
     if len(data) > limits.value_bytes_max:
         advice = "split it over several keys, or use put_large"
         raise ValueTooLarge(key, len(data), limits.value_bytes_max, advice)
@@ -49,10 +72,12 @@ def checked_keys(limits: StorageLimits, keys: Iterable[str]) -> list[str]:
     """Return the keys of a call, each once, if all can be stored.
 
     Raises:
-        InvalidKey, KeyTooLarge: If one cannot.
+        InvalidKey, KeyTooLarge: If one cannot, or what was given is neither a key nor several.
         TooManyKeys: If they are more than `limits.keys_per_call_max`.
     """
-    checked = [checked_key(limits, key) for key in dict.fromkeys(keys)]
+    if isinstance(keys, (bytes, bytearray)) or not isinstance(keys, Iterable):
+        checked_key(limits, keys)
+    checked = list(dict.fromkeys(checked_key(limits, key) for key in keys))
     check_count(limits, len(checked))
     return checked
 
@@ -74,7 +99,7 @@ def checked_key(limits: StorageLimits, key: str) -> str:
         InvalidKey, KeyTooLarge: If it cannot.
     """
     if not isinstance(key, str):
-        raise InvalidKey(key, f"is {type(key).__name__}, keys are strings; use str(key)")
+        raise InvalidKey(key, f"is {type(key).__name__}, keys are strings; {_advice(key)}")
     size_bytes = len(key)
     if not key.isascii():
         if key[0] == RESERVED:
@@ -86,3 +111,11 @@ def checked_key(limits: StorageLimits, key: str) -> str:
     if size_bytes > limits.key_bytes_max:
         raise KeyTooLarge(key, size_bytes, limits.key_bytes_max)
     return key
+
+
+def _advice(key: object) -> str:
+    if isinstance(key, (bytes, bytearray)):
+        return "use key.decode()"
+    if isinstance(key, (list, tuple, set, frozenset, dict)):
+        return "give one string"
+    return "give a string" if key is None else "use str(key)"

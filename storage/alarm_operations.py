@@ -32,7 +32,8 @@ class AlarmOperations(ABC):
         Milliseconds count.
 
         Raises:
-            ValueError: If it is not after the epoch, or the year has more than four digits.
+            InvalidArgument: If it is neither of these, not after the epoch, or its year has more
+                than four digits.
         """
         alarm = Alarm(time_ms(when, "set_alarm()"))
         self._view("set_alarm").set_alarm(UNNAMED, alarm, confirm=not allow_unconfirmed)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, SupportsFloat
 
-from .errors import DecodeError
+from .errors import DecodeError, InvalidArgument
 
 UNNAMED = ""  # the one of set_alarm, get_alarm and delete_alarm
 AT_MS_MAX = 253_402_300_799_999  # the end of the year 9999, where datetime ends
@@ -56,9 +56,21 @@ def time_ms(when: datetime | float, call: str) -> int:
     """Convert a datetime (without a time zone it is local time) or seconds since the epoch.
 
     Raises:
-        ValueError: If it is not a time after 1970 and before the year 10000; names the call.
+        InvalidArgument: If it is neither, or not after 1970 and before the year 10000; names
+            the call.
     """
-    seconds = when.timestamp() if isinstance(when, datetime) else when
+    if isinstance(when, datetime):
+        try:
+            seconds = when.timestamp()
+        except (ValueError, OverflowError):  # years that local time does not reach
+            seconds = -1.0
+    elif isinstance(when, SupportsFloat) and not isinstance(when, bool):
+        seconds = when
+    else:
+        given = f"{type(when).__name__} {when!r:.80}"
+        problem = f"takes a datetime or seconds since the epoch, and was given {given}"
+        advice = "; delete an alarm with a delete call" if when is None else ""
+        raise InvalidArgument(call, problem + advice)
     if not 0 < seconds < AT_MS_MAX / 1000:
-        raise ValueError(f"{call} takes a time after 1970 and before 10000, not {when!r}")
+        raise InvalidArgument(call, f"takes a time after 1970 and before 10000, not {when!r}")
     return round(seconds * 1000)

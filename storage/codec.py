@@ -33,7 +33,7 @@ from re import Pattern
 from typing import Any, Final
 
 from .codec_budget import PATTERN_WORK_MAX, Budget, pattern_work
-from .codec_refusal import NotStorable, refusal
+from .codec_refusal import NotStorable, name_of, refusal
 from .codec_scan import DEPTH_MAX, scan
 from .codec_types import CONSTRUCT, FILL, Construct, reduction
 from .errors import DataCloneError, DecodeError
@@ -57,8 +57,10 @@ _NO_CONSTRUCTORS: Final = b"N\x94\x940"
 _CONSTRUCTORS: Final = b"\x8c\x01p\x8c\x01c\x93\x940\x8c\x01p\x8c\x01f\x93\x940"
 
 
-def encode(value: object) -> bytes:
+def encode(value: object, *, key: str | None = None) -> bytes:
     """Turn a storable value into bytes, never empty; later changes of `value` do not matter.
+
+    With a `key`, the value is one of a mapping, and errors name it by that key.
 
     Raises:
         DataCloneError: If it, or something inside it, is of no storable type, or is nested too
@@ -74,10 +76,12 @@ def encode(value: object) -> bytes:
     try:
         return pickler.encode(value)
     except NotStorable as cause:
-        raise refusal(value, cause) from None
+        raise refusal(value, cause, key) from None
     except RecursionError:
         problem = "it is nested too deeply, or contains itself through an exception"
-        raise DataCloneError("value", problem, "store flatter data") from None
+        raise DataCloneError(name_of(key), problem, "store flatter data") from None
+    except DataCloneError as cause:  # nested too deeply, found by the pickler itself
+        raise DataCloneError(name_of(key), cause.problem, cause.advice) from None
 
 
 def decode(data: bytes, *, trusted: bool = False) -> object:

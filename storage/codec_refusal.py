@@ -37,20 +37,32 @@ class NotStorable(Exception):
         self.advice = advice or _advice(value)
 
 
-def refusal(root: object, cause: NotStorable) -> DataCloneError:
-    """Build the error that tells where in `root` the refused object is."""
-    return DataCloneError(_path(root, cause.value), cause.problem, cause.advice)
+def refusal(root: object, cause: NotStorable, key: str | None = None) -> DataCloneError:
+    """Build the error that tells where in `root` the refused object is.
+
+    With a `key`, `root` is what a mapping has under it, and the path begins there.
+    """
+    if key is None:
+        path = _path("value", root, cause.value).removeprefix("value.")
+    else:
+        path = _path("", {key: root}, cause.value).removeprefix(".")
+    return DataCloneError(path, cause.problem, cause.advice)
 
 
-def _path(root: object, refused: object) -> str:
-    """Find the first way to `refused`, depth first, as the encoder goes."""
+def name_of(key: str | None) -> str:
+    """What a path to the whole of a value reads."""
+    return "value" if key is None else _key_step(key).removeprefix(".")
+
+
+def _path(name: str, root: object, refused: object) -> str:
+    """Find the first way to `refused` from `root`, depth first, as the encoder goes."""
     seen: set[int] = set()
     steps: list[str] = []
-    walks: list[Iterator[tuple[str, object]]] = [iter([("value", root)])]
+    walks: list[Iterator[tuple[str, object]]] = [iter([(name, root)])]
     while walks:
         for step, value in walks[-1]:
             if value is refused:
-                return "".join([*steps, step]).removeprefix("value.")
+                return "".join([*steps, step])
             if isinstance(value, _WALKED) and id(value) not in seen:
                 seen.add(id(value))
                 steps.append(step)
@@ -59,7 +71,7 @@ def _path(root: object, refused: object) -> str:
         else:
             walks.pop()
             del steps[-1:]
-    return "value"
+    return name
 
 
 def _parts(value: Any) -> Iterator[tuple[str, object]]:

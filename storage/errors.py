@@ -1,6 +1,7 @@
 """The errors of storage: one tree, each class keeps its parts and builds its sentence.
 
 StorageError
+ +-- InvalidArgument       what a call does not take; a TypeError and a ValueError as well
  +-- InvalidKey            a key that can never be stored
  |    +-- KeyTooLarge
  +-- ValueTooLarge         a value above the limit of its call
@@ -8,8 +9,7 @@ StorageError
  +-- DataCloneError        a value of a type that is not storable
  +-- DecodeError           stored bytes that are no value
  +-- WriteBufferFull       more written than flushing can keep up with
- +-- TransactionEnded      a transaction used after its end
- +-- TransactionBusy       a transaction rolled back under one that runs inside it
+ +-- TransactionError      a call that a transaction is in the way of: transaction_errors.py
  +-- StorageClosed         storage used after its room hibernated
  +-- StorageReset          storage used after a failed flush; the room starts over
  |    +-- NotOwner         the claim went to another owner
@@ -26,6 +26,23 @@ from __future__ import annotations
 
 class StorageError(Exception):
     """Anything that storage refuses or that went wrong in it."""
+
+
+class InvalidArgument(StorageError, TypeError, ValueError):
+    """A call was given what it does not take, where Python itself has a TypeError or ValueError.
+
+    Attributes:
+        call: As in `scan()`.
+        problem: What it takes and what it was given, as the end of a sentence.
+    """
+
+    def __init__(self, call: str, problem: str) -> None:
+        super().__init__(call, problem)
+        self.call = call
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.call} {self.problem}"
 
 
 class InvalidKey(StorageError):
@@ -143,36 +160,6 @@ class WriteBufferFull(StorageError):
         )
 
 
-class TransactionEnded(StorageError):
-    """An operation on a transaction that is over.
-
-    Attributes:
-        operation: The call, as in `put`.
-        state: `rolled back`, `committed` or `not started`.
-    """
-
-    def __init__(self, operation: str, state: str) -> None:
-        super().__init__(operation, state)
-        self.operation = operation
-        self.state = state
-
-    def __str__(self) -> str:
-        return (
-            f"{self.operation}() on a transaction that is {self.state}; "
-            "use a transaction only inside its `async with` block"
-        )
-
-
-class TransactionBusy(StorageError):
-    """A transaction cannot be rolled back while one inside it is still running."""
-
-    def __str__(self) -> str:
-        return (
-            "rollback() on a transaction with another one running inside it; "
-            "end the inner one first, by leaving its block or by its own rollback()"
-        )
-
-
 class StorageClosed(StorageError):
     """Storage was closed: its room hibernates."""
 
@@ -260,12 +247,6 @@ class ClaimHeld(StorageError):
         return f"the claim is held by {self.owner!r} at {self.address!r} with epoch {self.epoch}"
 
 
-def _shortened(key: object, length_max: int = 80) -> str:
-    """Show `key` without letting a giant one fill the log."""
-    shown = repr(key)
-    return shown if len(shown) <= length_max else f"{shown[:length_max]}... ({len(shown):,} long)"
-
-
 class InvalidExport(StorageError):
     """A file that is no export of a room, or not a whole and sound one.
 
@@ -284,3 +265,11 @@ class InvalidExport(StorageError):
             f"line {self.line:,} of the export: {self.problem}; "
             "give a file as `parlour storage export` has written it"
         )
+
+
+def _shortened(given: object, length_max: int = 80) -> str:
+    """Show a key without letting a giant one fill the log."""
+    if isinstance(given, str) and len(given) > length_max:
+        return f"{given[:length_max]!r}... ({len(given):,} characters)"
+    shown = repr(given)
+    return shown if len(shown) <= length_max else f"{shown[:length_max]}..."

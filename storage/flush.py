@@ -56,6 +56,7 @@ class Flusher:
         limits: StorageLimits,
         *,
         progress: Callable[[], Mapping[str, int]] | None,
+        holders: Callable[[], Mapping[str, str]] | None,
         on_durable: Callable[[], None] | None,
         on_failed: Callable[[StorageError], None] | None,
     ) -> None:
@@ -71,6 +72,7 @@ class Flusher:
         self._index = index
         self._limits = limits
         self._progress = progress
+        self._holders = holders
         self._on_durable = on_durable
         self._on_failed = on_failed
         self._pending = False  # something is to be flushed and not sealed
@@ -204,6 +206,7 @@ class Flusher:
             alarm_at_ms=alarm_at_ms,
             alarm_advances=_earlier(alarm_at_ms, self._alarm_sealed_ms),
             progress=dict(self._progress()) if self._progress is not None else {},
+            holders=dict(self._holders()) if self._holders is not None else {},
         )
         self._alarms_changed, self._show_alarm = {}, False
         self._alarm_sealed_ms = alarm_at_ms

@@ -9,6 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 
+from .errors import InvalidArgument, InvalidKey
+
 # The highest code point, which Unicode reserves for programs' own use: above any text.
 RESERVED = "\U0010ffff"
 
@@ -37,24 +39,27 @@ class KeyRange:
         prefix: str | None,
         reverse: bool,
         limit: int | None,
+        call: str = "list()",
     ) -> KeyRange:
-        """Build the range of a user's keys that these arguments describe.
+        """Build the range of a user's keys that these arguments of a `call` describe.
+
+        A bound is a place in the order of the keys: it may be longer than a key, or above all of
+        them, as in `start=last + "\\0"`.
 
         Raises:
-            ValueError: If `start` and `start_after` are both given, or `limit` is not positive.
-            TypeError: If a bound is not a string or the limit not an integer.
+            InvalidArgument: If `start` and `start_after` are both given, `limit` is not a positive
+                integer, or a bound is not a string.
+            InvalidKey: If a bound is no text and so has no place among the keys.
         """
         bounds = {"start": start, "start_after": start_after, "end": end, "prefix": prefix}
         for name, bound in bounds.items():
-            if bound is not None and not isinstance(bound, str):
-                raise TypeError(f"{name} must be a string, not {type(bound).__name__}")
+            if bound is not None:
+                _check_bound(call, name, bound)
         if start is not None and start_after is not None:
-            raise ValueError("give start (which is included) or start_after (which is not)")
+            problem = "takes start (which is included) or start_after (which is not), not both"
+            raise InvalidArgument(call, problem)
         if limit is not None:
-            if not isinstance(limit, int) or isinstance(limit, bool):
-                raise TypeError(f"limit must be an integer, not {type(limit).__name__}")
-            if limit < 1:
-                raise ValueError(f"limit must be positive, not {limit}")
+            check_limit(call, "limit", limit)
         low = start if start is not None else ""
         if start_after is not None:
             low = start_after + "\0"  # the next string there is
@@ -94,6 +99,26 @@ class KeyRange:
         if self.limit is not None:
             count = min(count, self.limit)
         return keys[end - count : end][::-1] if self.reverse else keys[first : first + count]
+
+
+def check_limit(call: str, name: str, limit: int) -> None:
+    """Refuse a number of keys that is none.
+
+    Raises:
+        InvalidArgument: If it is not a positive integer; names the call and the argument.
+    """
+    if not isinstance(limit, int) or isinstance(limit, bool):
+        raise InvalidArgument(call, f"{name} must be an integer, not {type(limit).__name__}")
+    if limit < 1:
+        raise InvalidArgument(call, f"{name} must be positive, not {limit}")
+
+
+def _check_bound(call: str, name: str, bound: str) -> None:
+    if not isinstance(bound, str):
+        raise InvalidArgument(call, f"{name} must be a string, not {type(bound).__name__}")
+    if any("\ud800" <= sign <= "\udfff" for sign in bound):
+        problem = f"was given to {call} as {name} and holds half a surrogate pair, which is no text"
+        raise InvalidKey(bound, problem)
 
 
 def successor(prefix: str) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -30,6 +31,7 @@ class _Space:
     alarms: dict[str, Alarm] = field(default_factory=dict)
     put_off_until_ms: int = 0
     progress: dict[str, int] = field(default_factory=dict)
+    holders: dict[str, str] = field(default_factory=dict)
     shards: dict[int, dict[str, bytes]] = field(default_factory=dict)
     firsts: dict[int, str] = field(default_factory=dict)
 
@@ -82,6 +84,7 @@ class MemoryBackend:
             next_shard=kept.next_shard,
             shards=shards,
             values=values,
+            holders=dict(kept.holders),
         )
 
     async def release(self, space: str, *, owner: str, epoch: int) -> None:
@@ -150,6 +153,23 @@ class MemoryBackend:
         if space in self._spaces:
             self._spaces[space].put_off_until_ms = until_ms
 
+    def next_due_ms(self) -> int | None:
+        """Tell when `take_due` has something to give first; None if never."""
+        due = [
+            max(at_ms, kept.put_off_until_ms)
+            for kept in self._spaces.values()
+            if (at_ms := kept.alarm_at_ms()) is not None
+        ]
+        return min(due, default=None)
+
+    def copy(self) -> MemoryBackend:
+        """What is durable now, in a backend of its own in which nobody has claimed anything."""
+        copied = MemoryBackend(limits=self._limits)
+        copied._spaces = deepcopy(self._spaces)
+        for kept in copied._spaces.values():
+            kept.owner, kept.address = None, ""
+        return copied
+
     async def close(self) -> None:
         """Do nothing: what was stored stays for the next claim."""
 
@@ -188,6 +208,8 @@ class MemoryBackend:
             kept.put_off_until_ms = 0
         kept.progress.update(batch.progress)
         kept.progress = {gateway: n for gateway, n in kept.progress.items() if n >= 0}
+        kept.holders.update(batch.holders)
+        kept.holders = {gateway: address for gateway, address in kept.holders.items() if address}
         changed = [kept.info(shard) for shard in touched if shard in kept.shards]
         return Committed(batch.flush_number, changed, removed, batch.clear, kept.alarm_at_ms())
 

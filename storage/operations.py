@@ -8,22 +8,21 @@ Values are encoded when they are put; each get returns a fresh copy.
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
-from dataclasses import replace
-from typing import Any, TypeAlias, overload
+from collections.abc import Awaitable, Iterable, Mapping
+from inspect import isfunction
+from typing import Any, overload
 
-from . import large_values, listing
-from .admission import check_count, checked_key, checked_keys, encoded
+from . import large_values
+from .admission import checked_key, checked_keys, encoded, encoded_pairs
 from .alarm_operations import AlarmOperations
 from .awaitables import DONE, Ready
 from .cache import UNKNOWN, Known
 from .deleted import deleted
-from .key_range import KeyRange
+from .errors import InvalidArgument
+from .range_operations import RangeOperations
 from .reading import AskedKeys
 from .space import Space
 from .view import View
-
-_Names: TypeAlias = list[str]  # inside the class `list` is the call
 
 
 class _Missing(enum.Enum):
@@ -33,12 +32,13 @@ class _Missing(enum.Enum):
 _MISSING = _Missing.MISSING
 
 
-class Operations(AlarmOperations):
+class Operations(RangeOperations, AlarmOperations):
     """Keys with values, in the order of their UTF-8 bytes, and alarms.
 
     Keys are strings of at most 2,048 UTF-8 bytes; values are what `encode` takes, at most 131,072
     bytes encoded; one call carries at most 128 keys or pairs. Every call raises `StorageReset`
-    after a flush has failed for good and `StorageClosed` once the room hibernates.
+    after a flush has failed for good and `StorageClosed` once the room hibernates. All errors are
+    kinds of `StorageError`; `InvalidArgument` is a TypeError and a ValueError as well.
     """
 
     def __init__(self, space: Space) -> None:
@@ -55,11 +55,16 @@ class Operations(AlarmOperations):
         """Read one value, or `default`; or several: those that exist, in key order.
 
         Raises:
+            InvalidKey: If a key is no string, or one that `put` refuses.
+            InvalidArgument: If a default is given with several keys.
             DecodeError: If the stored bytes are no value.
             TooManyKeys: If more than `keys_per_call_max` keys are given.
         """
         view = self._view("get")
         if not isinstance(key, str):
+            if default is not None:
+                problem = "of several keys takes no default, as it leaves out what is missing"
+                raise InvalidArgument("get()", f"{problem}; use .get(key, default) on its result")
             return self._get_many(view, key)
         data = view.lookup(key)
         if data is not None and data is not UNKNOWN:
@@ -109,86 +114,6 @@ class Operations(AlarmOperations):
         self._space.cache.checked(key, data)
         return value
 
-    def list(
-        self,
-        *,
-        start: str | None = None,
-        start_after: str | None = None,
-        end: str | None = None,
-        prefix: str | None = None,
-        reverse: bool = False,
-        limit: int | None = None,
-    ) -> Awaitable[dict[str, Any]]:
-        """Read a range of keys with their values, in key order.
-
-        The range is `start` <= key < `end`, or `start_after` < key < `end`, and within `prefix`
-        if that is given. `reverse` goes downwards, and `limit` then counts from the upper end;
-        `start` and `end` keep their meaning. Without a limit all of the range is in memory at
-        once: see `scan`.
-        """
-        wanted = KeyRange.of(
-            start=start,
-            start_after=start_after,
-            end=end,
-            prefix=prefix,
-            reverse=reverse,
-            limit=limit,
-        )
-        return listing.list_values(self._space, self._view("list"), wanted)
-
-    def keys(
-        self,
-        *,
-        start: str | None = None,
-        start_after: str | None = None,
-        end: str | None = None,
-        prefix: str | None = None,
-        reverse: bool = False,
-        limit: int | None = None,
-    ) -> Awaitable[_Names]:
-        """Read the keys of a range, as `list` does, without reading values."""
-        wanted = KeyRange.of(
-            start=start,
-            start_after=start_after,
-            end=end,
-            prefix=prefix,
-            reverse=reverse,
-            limit=limit,
-        )
-        return listing.list_names(self._space, self._view("keys"), wanted)
-
-    async def scan(
-        self,
-        *,
-        start: str | None = None,
-        start_after: str | None = None,
-        end: str | None = None,
-        prefix: str | None = None,
-        reverse: bool = False,
-        page: int = 128,
-    ) -> AsyncIterator[tuple[str, Any]]:
-        """Go through a range that may not fit memory: `async for key, value in storage.scan()`.
-
-        Reads `page` keys at a time. Each page is the state when it is read: what is written
-        meanwhile shows if it lies ahead.
-        """
-        left: KeyRange | None = KeyRange.of(
-            start=start,
-            start_after=start_after,
-            end=end,
-            prefix=prefix,
-            reverse=reverse,
-            limit=page,
-        )
-        while left is not None:
-            values = await listing.list_values(self._space, self._view("scan"), left, keep=False)
-            for item in values.items():
-                yield item
-            if len(values) < page:
-                return
-            last = next(reversed(values))
-            left = replace(left, high=last) if reverse else replace(left, low=last + "\0")
-
     # Writing
 
     @overload
@@ -212,25 +137,31 @@ class Operations(AlarmOperations):
         With `allow_unconfirmed` messages may leave the room before this write is durable.
 
         Raises:
-            KeyTooLarge: If a key exceeds `key_bytes_max`.
+            InvalidArgument: If what is given is neither a key and a value nor a mapping.
+            InvalidKey: If a key is no string, holds half a surrogate pair, or begins with U+10FFFF,
+                which storage keeps for itself.
+            KeyTooLarge: If a key exceeds `key_bytes_max`; a kind of `InvalidKey`.
             ValueTooLarge: If an encoded value exceeds `value_bytes_max`.
             TooManyKeys: If more than `keys_per_call_max` pairs are given.
             DataCloneError: If a value, or something in it, is of a type that is not storable.
             WriteBufferFull: If `unflushed_bytes_max` are pending already.
         """
         view = self._view("put")
-        entries: dict[str, Known]
+        entries: Mapping[str, Known]
         if isinstance(key, str):
             if value is _MISSING:
-                raise TypeError("put() needs a value: put(key, value), or put({key: value, ...})")
+                problem = "needs a value: put(key, value), or put({key: value, ...})"
+                raise InvalidArgument("put()", problem)
             entries = {key: encoded(self._space.limits, key, value)}
-        else:
-            if value is not _MISSING:
-                raise TypeError("put() takes a key and a value, or one mapping of keys to values")
-            check_count(self._space.limits, len(key))
-            entries = {name: encoded(self._space.limits, name, one) for name, one in key.items()}
+        elif value is _MISSING:
+            entries = encoded_pairs(self._space.limits, key)
             if not entries:
                 return DONE
+        elif isinstance(key, Mapping):
+            problem = "takes a key and a value, or one mapping; it was given a mapping and a value"
+            raise InvalidArgument("put()", problem)
+        else:
+            entries = {checked_key(self._space.limits, key): b""}  # no string, so this raises
         view.write(entries, confirm=not allow_unconfirmed)
         return self._space.written()
 
@@ -245,6 +176,9 @@ class Operations(AlarmOperations):
         """Delete one key, or several. Awaited: whether it existed, or how many did.
 
         The delete counts at once; only what it returns may need a read.
+
+        Raises:
+            InvalidKey, TooManyKeys, WriteBufferFull: As in `put`.
         """
         view = self._view("delete")
         keys = (
@@ -285,7 +219,12 @@ class Operations(AlarmOperations):
         return self._space.written()
 
     def get_large(self, key: str, default: Any = None) -> Awaitable[Any]:
-        """Read what `put_large` stored, or `default`."""
+        """Read what `put_large` stored, or `default`.
+
+        Raises:
+            InvalidKey: As in `get`; it takes one key.
+            DecodeError: If the stored bytes are no value.
+        """
         view = self._view("get_large")
         return large_values.get_large(
             self._space, view, checked_key(self._space.limits, key), default
@@ -296,3 +235,14 @@ class Operations(AlarmOperations):
         view = self._view("delete_large")
         checked_key(self._space.limits, key)
         return large_values.delete_large(self._space, view, key, confirm=not allow_unconfirmed)
+
+
+def _name_calls() -> None:
+    """Have Python's own errors, of a wrong number of arguments, name calls as rooms write them."""
+    for owner in Operations.__mro__:
+        for name, call in vars(owner).items():
+            if isfunction(call) and not name.startswith("_"):
+                call.__qualname__ = f"storage.{name}"
+
+
+_name_calls()

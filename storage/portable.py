@@ -9,7 +9,9 @@
 `encoded` (base64 of the stored bytes), `due_ms` and `note` are what counts. `value` and `due` are
 for people, and left out where a value is large. Guarantees. What is read back is what was written,
 to the byte. A file is trusted in nothing: every line is checked as if a stranger had put it, and
-without its last line, which counts the others, it is not whole.
+without its last line, which counts the others, it is not whole. A `value` or `due` that does not
+say what counts was edited, and is refused. (Not seen is an edit of a set that shares objects with
+the rest of its value: its readable form depends on the order of the set, which differs.)
 """
 
 from __future__ import annotations
@@ -92,8 +94,9 @@ class ExportWriter:
         if isinstance(record, NamedAlarm):
             self.counts["alarms"] += 1
             due_ms, note = record.alarm
-            due = datetime.fromtimestamp(due_ms / 1000, UTC).isoformat()
-            return json_text({"alarm": record.name, "due": due, "due_ms": due_ms, "note": note})
+            return json_text(
+                {"alarm": record.name, "due": _due(due_ms), "due_ms": due_ms, "note": note}
+            )
         found: dict[str, Any] = {"large" if record.is_large else "key": record.key}
         self.counts["large" if record.is_large else "keys"] += 1
         # As an import does, so that what is written can be read.
@@ -175,6 +178,8 @@ def _record(found: dict[str, Any], limits: StorageLimits) -> tuple[str, Record]:
             is_large = kind == "large"
             data = _bytes(found.get("encoded"))
             checked_encoded(limits, found[name], data, is_large=is_large)
+            if "value" in found:
+                _check_value(found["value"], data)
             return kind, Entry(found[name], data, is_large)
     raise ValueError("it has none of key, large, alarm and end")
 
@@ -188,10 +193,31 @@ def _bytes(text: object) -> bytes:
         raise ValueError("its encoded value is no base64") from None
 
 
+def _due(due_ms: int) -> str:
+    return datetime.fromtimestamp(due_ms / 1000, UTC).isoformat()
+
+
+def _check_value(told: object, data: bytes) -> None:
+    """Refuse a readable value that was edited: the encoded one beside it would silently win."""
+    says = json.dumps(shown(data), sort_keys=True)
+    try:
+        if json.dumps(told, sort_keys=True) == says:
+            return
+    except RecursionError:
+        pass  # nested deeper than anything that is shown
+    if '"$same"' not in says or ('"$set"' not in says and '"$frozenset"' not in says):
+        raise ValueError(
+            "its value is not what its encoded bytes stand for, so one of them was edited; take "
+            "the value out to import the bytes, or change it by `parlour storage put` afterwards"
+        )
+
+
 def _alarm(found: dict[str, Any]) -> NamedAlarm:
     due_ms = found.get("due_ms")
     if type(due_ms) is not int or not 0 < due_ms <= AT_MS_MAX:
         raise ValueError(f"due_ms is to be from 1 to {AT_MS_MAX:,}")
+    if found.get("due", _due(due_ms)) != _due(due_ms):
+        raise ValueError("due is not the time that due_ms stands for; change both, or due_ms alone")
     texts = found["alarm"], found.get("note", "")
     for text in texts:
         if not isinstance(text, str):

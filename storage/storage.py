@@ -19,6 +19,7 @@ from .limits import StorageLimits
 from .operations import Operations
 from .space import Space
 from .transaction import Transaction, innermost
+from .transaction_errors import TransactionOpen
 from .view import View
 
 
@@ -39,6 +40,7 @@ class Storage(Operations):
         *,
         limits: StorageLimits | None = None,
         progress: Callable[[], Mapping[str, int]] | None = None,
+        holders: Callable[[], Mapping[str, str]] | None = None,
         on_durable: Callable[[], None] | None = None,
         on_failed: Callable[[StorageError], None] | None = None,
         on_alarms: Callable[[], None] | None = None,
@@ -47,7 +49,9 @@ class Storage(Operations):
         """Take over a claimed space.
 
         `progress` is called when a flush is sealed, and what it returns is recorded with it
-        (gateway id -> event number; a negative number forgets the gateway). `on_durable` is
+        (gateway id -> event number; a negative number forgets the gateway), and likewise what has
+        changed since with the `holders` of connections (gateway id -> address, or "" to forget
+        one). `on_durable` is
         called whenever `durable` grew, `on_failed` once, when a flush has failed for good,
         `on_alarms` when an alarm was set or deleted, for a transaction at its end, `on_flushed`
         after each flush with the seconds that the server took.
@@ -58,6 +62,7 @@ class Storage(Operations):
                 claim,
                 limits or StorageLimits(),
                 progress=progress,
+                holders=holders,
                 on_durable=on_durable,
                 on_failed=on_failed,
             )
@@ -100,12 +105,19 @@ class Storage(Operations):
 
         Raises:
             StorageReset: If that failed; `NotOwner` if another owner has taken over.
+            TransactionOpen: Inside a transaction, whose writes are made at its end.
         """
+        self._check_outside("sync")
         await self._space.flusher.sync()
 
     async def size(self) -> StorageSize:
-        """Tell the number of keys and the bytes of keys and encoded values, after a `sync`."""
-        await self.sync()
+        """Tell the number of keys and the bytes of keys and encoded values, after a `sync`.
+
+        Raises:
+            StorageReset, TransactionOpen: As in `sync`.
+        """
+        self._check_outside("size")
+        await self._space.flusher.sync()
         self._space.flusher.check_usable()
         return StorageSize(self._space.index.key_count, self._space.index.size_bytes)
 
@@ -138,6 +150,10 @@ class Storage(Operations):
                 async with self._one_transaction:
                     pass
 
+    def record_holders(self) -> None:
+        """Ask for what `holders` tells to be recorded: nothing leaves before it is durable."""
+        self._space.flusher.touched(confirm=True)
+
     def show_alarm(self) -> None:
         """Correct the index of due times, which has shown an alarm that is not due."""
         self._space.flusher.show_alarm()
@@ -163,6 +179,10 @@ class Storage(Operations):
         """Let the next outermost transaction begin."""
         self._transactions_open -= 1
         self._one_transaction.release()
+
+    def _check_outside(self, operation: str) -> None:
+        if self._transactions_open and innermost(self) is not None:
+            raise TransactionOpen(operation)
 
     def _view(self, operation: str) -> View:
         self._space.flusher.check_usable()

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Self
 
 from .alarms import Alarm
 from .cache import UNKNOWN, Found, Known
-from .errors import TransactionBusy, TransactionEnded, WriteBufferFull
+from .errors import WriteBufferFull
 from .operations import Operations
+from .transaction_errors import TransactionBusy, TransactionEnded
 from .view import View
 
 if TYPE_CHECKING:

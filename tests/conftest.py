@@ -16,6 +16,35 @@ from .support.redis_cluster import RedisCluster
 from .support.redis_process import RedisProcess
 from .support.requirements import require
 
+TESTS = Path(__file__).parent
+# Folders whose tests share a running Parlour, or wait for one most of the time: each folder is one
+# worker's where a session has several, and they begin with these.
+WHOLE_FOLDERS = ("system", "clients", "faults")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests stay together when they are dealt out over processes (`make test`)."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
+    items.sort(key=lambda item: _rank(item.path))
+
+
+def _group(path: Path) -> str:
+    folder = _folder(path)
+    return folder if folder in WHOLE_FOLDERS else path.stem
+
+
+def _rank(path: Path) -> int:
+    folder = _folder(path)
+    return WHOLE_FOLDERS.index(folder) if folder in WHOLE_FOLDERS else len(WHOLE_FOLDERS)
+
+
+def _folder(path: Path) -> str:
+    return path.relative_to(TESTS).parts[0] if path.is_relative_to(TESTS) else ""
+
 
 @pytest.fixture
 def seed() -> str:

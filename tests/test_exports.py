@@ -6,11 +6,18 @@ import parlour
 
 PUBLIC = [
     "AlarmInfo",
+    "AnswerLost",
+    "CallError",
+    "CallTimeout",
     "Connection",
+    "DeadlockError",
+    "RemoteError",
     "Request",
     "Response",
     "Room",
+    "RoomUnavailable",
     "Schedule",
+    "connect",
     "deploy",
 ]
 

@@ -12,6 +12,7 @@ LAYERS = {  # lower layers know nothing of higher ones
     "parlour.storage": 0,
     "parlour.actors": 1,
     "parlour.runtime": 2,
+    "parlour.testing": 3,
     "parlour": 3,
 }
 SOURCES = sorted(

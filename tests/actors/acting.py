@@ -65,7 +65,12 @@ class Stage:
         settings = RoomActorSettings(
             "r1", str(folder), self.manager_address, "redis://", 7, network
         )
-        self.actor = RoomActor(settings, {"chat": Chat, "counter": Counter})
+        self.actor = RoomActor(
+            settings,
+            {"chat": Chat, "counter": Counter},
+            open_storage=open_memory,
+            take_lease=HandLease,
+        )
 
     @property
     def lease(self) -> HandLease:
@@ -122,6 +127,11 @@ class Chat(Diary):
         connection.send(message)
 
 
+async def open_memory(url: str) -> MemoryBackend:
+    """A server of its own."""
+    return MemoryBackend()
+
+
 def attach(link: Link, channel: int = 1, key: RoomKey = KEY) -> None:
     """Ask for a room, with one connection."""
     payload = messages.encode(Attach(key, [record(1)]))
@@ -134,11 +144,6 @@ async def started(
 ) -> AsyncIterator[Stage]:
     """A room actor that has started, and reports quickly."""
 
-    async def open_memory(url: str) -> MemoryBackend:
-        return MemoryBackend()
-
-    monkeypatch.setattr(room_actor, "open_backend", open_memory)
-    monkeypatch.setattr(room_actor, "Lease", HandLease)
     monkeypatch.setattr(room_actor, "REPORT_INTERVAL_S", 0.005)
     monkeypatch.setattr(room_actor, "MANAGER_RETRY_S", 0.005)
     Chat.diary = []

@@ -120,7 +120,7 @@ async def test_writes_that_nobody_awaits_give_no_warning(place: Place) -> None:
 
 async def test_put_of_a_mapping_is_all_or_nothing(storage: Storage) -> None:
     """One refused value refuses the pairs beside it too."""
-    with pytest.raises(DataCloneError, match=r"^value: function is not storable"):
+    with pytest.raises(DataCloneError, match=r"^bad: function is not storable"):
         storage.put({"good": 1, "bad": lambda: None})
     assert await storage.list() == {}
     storage.put({"b": 2, "a": 1})

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from parlour.actors.messages import RoomKey
+from parlour.actors.messages import ROOM_ID_BYTES_MAX, RoomKey
 from parlour.runtime.addresses import (
-    ROOM_ID_BYTES_MAX,
     BadAddress,
     RoomAddress,
     room_address,

@@ -45,7 +45,6 @@ def room(
     age_s: float = 30.0,
     growth_bytes: int = 0,
     neighbours: int = 1,
-    gateways: int = 1,
 ) -> RoomSnapshot:
     """A live room `party/id`."""
     return RoomSnapshot(
@@ -56,7 +55,6 @@ def room(
         NOW_S - idle_s,
         growth_bytes,
         neighbours,
-        gateways,
     )
 
 
@@ -69,13 +67,6 @@ def leave(
     """Who leaves, and why."""
     node = NodeSnapshot(NOW_S, rooms, places_wanted, short_of_memory, resources_wanted or {})
     return [(str(each.key), each.reason) for each in departures(node, OPTIONS)]
-
-
-def test_a_room_with_clients_of_several_gateways_stays() -> None:
-    """Woken by one of them, it would be without the clients of the others for a while."""
-    wide = room("chat/a", idle_s=1e6, connections=2, gateways=2)
-    assert leave(wide, places_wanted=1, short_of_memory=True) == []
-    assert leave(wide._replace(gateways=1)) == [("chat/a", "hibernate")]
 
 
 def test_a_node_without_rooms_sends_nobody_away() -> None:

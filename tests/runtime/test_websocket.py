@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from parlour.runtime.websocket import OPCODE_BINARY, OPCODE_TEXT, build_frame
+from parlour.runtime.websocket import OPCODE_BINARY, OPCODE_TEXT, build_frame, parse_frame
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ def test_a_length_takes_the_shortest_form(size_bytes: int, head: bytes) -> None:
     """RFC 6455 section 5.2 allows no other."""
     payload = bytes(size_bytes)
     assert build_frame(OPCODE_TEXT, payload) == head + payload
+    assert parse_frame(head + payload) == (OPCODE_TEXT, payload)
 
 
 def test_the_opcode_says_text_or_binary() -> None:

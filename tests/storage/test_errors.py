@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from parlour.storage import errors
+from parlour.storage import errors, transaction_errors
 from parlour.storage.errors import StorageError
 
 EXAMPLES = {
@@ -13,8 +13,11 @@ EXAMPLES = {
         "key 5 is int, keys are strings; use str(key)"
     ),
     errors.KeyTooLarge("k" * 3000, 3000, 2048): (
-        f"key '{'k' * 79}... (3,002 long) is 3,000 UTF-8 bytes, a key has at most 2,048; "
+        f"key '{'k' * 80}'... (3,000 characters) is 3,000 UTF-8 bytes, a key has at most 2,048; "
         "shorten it, or store a digest of it"
+    ),
+    errors.InvalidArgument("scan()", "page must be positive, not 0"): (
+        "scan() page must be positive, not 0"
     ),
     errors.ValueTooLarge("k", 200_000, 131_072, "use put_large"): (
         "value of 'k' is 200,000 bytes encoded, the most is 131,072; use put_large"
@@ -33,13 +36,17 @@ EXAMPLES = {
         "20 bytes wait to be flushed, the most is 10; "
         "await the writes: that waits while too much is pending"
     ),
-    errors.TransactionEnded("get", "committed"): (
+    transaction_errors.TransactionEnded("get", "committed"): (
         "get() on a transaction that is committed; "
         "use a transaction only inside its `async with` block"
     ),
-    errors.TransactionBusy(): (
+    transaction_errors.TransactionBusy(): (
         "rollback() on a transaction with another one running inside it; "
         "end the inner one first, by leaving its block or by its own rollback()"
+    ),
+    transaction_errors.TransactionOpen("sync"): (
+        "sync() inside a transaction, whose writes are made at its end; "
+        "call sync() after its `async with` block"
     ),
     errors.StorageClosed("chat/a"): (
         "storage of 'chat/a' is closed, its room hibernates; "
@@ -69,9 +76,10 @@ EXAMPLES = {
 
 def test_every_error_has_an_example() -> None:
     """A new error comes with its sentence here."""
-    classes = {cls for cls in vars(errors).values() if isinstance(cls, type)}
-    defined = {cls for cls in classes if issubclass(cls, StorageError)} - {StorageError}
-    assert defined == {type(error) for error in EXAMPLES}
+    found = [*vars(errors).values(), *vars(transaction_errors).values()]
+    classes = {cls for cls in found if isinstance(cls, type) and issubclass(cls, StorageError)}
+    roots = {StorageError, transaction_errors.TransactionError}
+    assert classes - roots == {type(error) for error in EXAMPLES}
 
 
 @pytest.mark.parametrize(

@@ -110,12 +110,17 @@ TOO_LONG = base64.b64encode(encode("x" * LIMITS.value_bytes_max)).decode()
         (entry(encoded=None), "no encoded value"),
         (entry(encoded="?"), "no base64"),
         (entry(encoded=""), "cannot be decoded"),
+        (f'{{"key": "k", "value": {"[" * 400}{"]" * 400}, "encoded": "AA=="}}', "its value is not"),
         (entry(encoded=HOSTILE), "cannot be decoded"),
         (entry(encoded=TOO_LONG), "the most is"),
         (entry(key=5), "keys are strings"),
         (entry(key="x" * 2049), "2,049 UTF-8 bytes"),
         (entry(key="\U0010ffffpiece\0"), "keeps for itself"),
         (entry(key="\ud800"), "half a surrogate pair"),
+        (entry(value=2), "its value is not what its encoded bytes stand for"),
+        (entry(value=True), "its value is not"),
+        (entry(encoded=base64.b64encode(encode(2)).decode()), "its value is not"),
+        (alarm(due="2030-01-01T00:00:00+00:00"), "due is not the time"),
         (alarm(due_ms=0), "due_ms"),
         (alarm(due_ms=True), "due_ms"),
         (alarm(due_ms=10**15), "due_ms"),
@@ -129,6 +134,16 @@ def test_a_line_that_is_not_sound_is_refused_by_its_number(line: str, why: str) 
     with pytest.raises(InvalidExport, match=why) as refused:
         read([WHOLE[0], line, WHOLE[-1]])
     assert refused.value.line == 2
+
+
+def test_a_readable_value_may_be_missing_or_written_another_way() -> None:
+    """What a formatter of JSON does changes nothing; who edits the bytes takes the value out."""
+    data = encode({"b": 1, "a": [2.5, "é"]})
+    line = json.loads(export([Entry("k", data)])[1])
+    pretty = json.dumps(line, sort_keys=True, ensure_ascii=True)
+    bare = json.dumps({name: part for name, part in line.items() if name != "value"})
+    for one in (pretty, bare):
+        assert read([WHOLE[0], one, export([Entry("k", data)])[-1]]) == [Entry("k", data)]
 
 
 @pytest.mark.parametrize(

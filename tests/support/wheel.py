@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("parlour", "runtime", "actors", "storage")
+FOLDERS = ("parlour", "runtime", "actors", "storage", "testing")
 FILES = ("pyproject.toml", "README.md", "LICENSE")
 BUILD_TIMEOUT_S = 100
 

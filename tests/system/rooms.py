@@ -8,6 +8,7 @@ import os
 import signal
 import time
 
+import parlour
 from parlour import AlarmInfo, Connection, Request, Room
 
 
@@ -315,3 +316,45 @@ class CrowdedRoster(Roster):
     """The same, with others in its process."""
 
     rooms_per_actor = 25
+
+
+class Caller(Room):
+    """Calls rooms, from its hooks and from Ray tasks."""
+
+    def pid(self) -> int:
+        return os.getpid()
+
+    async def tell(self, room: str, method: str, *args: object) -> object:
+        return await getattr(self.parties.called.get(room), method)(*args)
+
+    async def chain(self, *rooms: str) -> list[str]:
+        if not rooms:
+            return [self.id]
+        return [self.id, *await self.parties.caller.get(rooms[0]).chain(*rooms[1:])]
+
+    async def from_task(self, party: str, room: str, method: str) -> object:
+        return await self.offload(call_from_task, party, room, method)
+
+
+class Called(Counter):
+    """Is called."""
+
+    def pid(self) -> int:
+        return os.getpid()
+
+    def say(self, message: str) -> int:
+        self.broadcast(message)
+        return len(self.connections())
+
+    def die(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def call_from_task(party: str, room: str, method: str) -> object:
+    """What a Ray task does to call a room."""
+
+    async def call() -> object:
+        async with parlour.connect() as rooms:
+            return await getattr(rooms.parties[party].get(room), method)()
+
+    return asyncio.run(call())
