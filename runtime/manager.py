@@ -1,7 +1,7 @@
 """The hibernation manager: one per node. Keeps the standby pool, places rooms, sends them to sleep.
 
-Gateways ask it where a room is (`wakes.py` answers), room actors report to it. Who starts them is in
-`crew.py`, who tells rooms to leave in `mover.py`.
+Gateways ask it where a room is (`wakes.py` answers), room actors report to it. Who starts them is
+in `crew.py`, who tells rooms to leave in `mover.py`.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ class HibernationManager:
             self.mover,
             self._demand,
             self._undertaker,
-            self._load,
-            self._fill,
-            self._spawn,
+            load=self._load,
+            fill=self._fill,
+            spawn=self._spawn,
         )
         self._crew = Crew(
             settings, starter, self.pool, self._spawn, self._gone, self._wakes.send_on

@@ -37,6 +37,7 @@ class Wakes:
         mover: RoomMover,
         demand: Demand,
         undertaker: Undertaker,
+        *,
         load: Callable[[], NodeLoad],
         fill: Callable[[], None],
         spawn: Callable[[Coroutine[None, None, None]], None],
