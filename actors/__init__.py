@@ -11,19 +11,24 @@ from .call_errors import (
     RemoteError,
     RoomUnavailable,
 )
-from .connection import Connection, StateTooLarge
-from .http import Request, Response
+from .connection import ClientError, Connection, StateTooLarge
+from .forms import FormFile
+from .http import BodyLost, Request, Response
 from .room import Room
 from .schedules import AlarmInfo, InvalidSchedule, Schedule
+from .server_sent import ServerSentEvent
 
 __all__ = [
     "AlarmInfo",
     "AnswerLost",
+    "BodyLost",
     "CallError",
     "CallTimeout",
     "CallTooLarge",
+    "ClientError",
     "Connection",
     "DeadlockError",
+    "FormFile",
     "InvalidSchedule",
     "NoSuchMethod",
     "NoSuchParty",
@@ -33,5 +38,6 @@ __all__ = [
     "Room",
     "RoomUnavailable",
     "Schedule",
+    "ServerSentEvent",
     "StateTooLarge",
 ]

@@ -13,9 +13,10 @@ from .attachment import Attachment
 from .connection import Connection, Outlet, sendable
 from .frames import BROADCAST_BINARY, BROADCAST_TEXT, DONE, Kind, pack, pack_broadcast
 from .link import Link
-from .messages import Attach, AutoResponse, Refused
+from .messages import Attach, AutoResponse, ConnectionRecord, Refused
 
 AUTO_RESPONSE_BYTES_MAX = 2048  # of either text; Durable Objects' limit
+_PLACES_OF_CLAIM = 2**32  # connections that a room may meet until it is claimed anew
 
 
 class Attachments:
@@ -32,6 +33,8 @@ class Attachments:
         self._attachments: dict[tuple[Link, int], Attachment] = {}
         self._progress: Mapping[str, int] = {}
         self._auto_response: AutoResponse | None = None
+        self._by_id: dict[str, Connection] = {}  # the newest of each id
+        self._places = 0
 
     def __repr__(self) -> str:
         return f"<Attachments of {len(self._attachments)} gateways>"
@@ -43,19 +46,31 @@ class Attachments:
         """The attachment of a channel."""
         return self._attachments.get((link, channel))
 
-    def add(self, link: Link, channel: int, attach: Attach) -> Attachment:
-        """A gateway attaches; the connections it has are the room's from now on."""
+    def add(self, link: Link, channel: int, attach: Attach) -> tuple[Attachment, list[Connection]]:
+        """A gateway attaches; the connections it has are the room's from now on.
+
+        Returned with the attachment: connections of which a newer one has the id, at another
+        gateway. They are closing, but nobody has been told yet.
+        """
         assert link.peer is not None
         attachment = Attachment(
             link, channel, link.peer.id, attach.careful_until, link.peer.address
         )
         attachment.finished = attachment.reported = self._progress.get(link.peer.id, 0)
+        replaced = []
         for record in attach.connections:
-            attachment.connections[record.number] = Connection(
-                self._room, attachment, record, accepted=True
-            )
+            connection = Connection(self._room, attachment, record, accepted=True)
+            attachment.connections[record.number] = connection
+            other = self._by_id.get(record.id)
+            if other is not None and other.place > connection.place:
+                other, connection = connection, other
+            self._by_id[record.id] = connection
+            # Of the same place is the same socket, come back over another link.
+            if other is not None and other.place < connection.place and not other.closing:
+                other.closing = True
+                replaced.append(other)
         self._attachments[link, channel] = attachment
-        return attachment
+        return attachment, replaced
 
     def remove(self, link: Link) -> list[Attachment]:
         """A gateway's link is lost; returns what was attached over it."""
@@ -64,11 +79,14 @@ class Attachments:
         self._progress = {**self._progress, **{a.gateway_id: a.finished for a in removed}}
         return removed
 
-    def resume_from(self, progress: Mapping[str, int], holders: Mapping[str, str]) -> None:
+    def resume_from(
+        self, progress: Mapping[str, int], epoch: int, holders: Mapping[str, str]
+    ) -> None:
         """The claim says how far the room had got with each gateway's events, and which of them
         hold its clients."""
         self._progress = progress
         self._holders = dict(holders)
+        self._places = epoch * _PLACES_OF_CLAIM
         for attachment in self._attachments.values():
             done = progress.get(attachment.gateway_id, 0)
             attachment.finished = attachment.reported = done
@@ -111,6 +129,36 @@ class Attachments:
         return changes
 
     # Connections
+
+    def admit(self, attachment: Attachment, record: ConnectionRecord) -> Connection | None:
+        """A new connection is the room's from now on; returns the one of its id before, if open."""
+        self._places += 1
+        record.place = self._places
+        connection = Connection(self._room, attachment, record, accepted=False)
+        attachment.connections[record.number] = connection
+        other = self._by_id.get(record.id)
+        self._by_id[record.id] = connection
+        return None if other is None or other.closing else other
+
+    def part(self, attachment: Attachment, number: int) -> Connection | None:
+        """A connection is the room's no more; returns it, if it was."""
+        connection = attachment.connections.pop(number, None)
+        # A newer one with its id stays.
+        if connection is not None and self._by_id.get(connection.id) is connection:
+            del self._by_id[connection.id]
+        return connection
+
+    def has_come_back(self, connection: Connection) -> bool:
+        """Whether its socket is here over another link: not lost, although this link was."""
+        other = self._by_id.get(connection.id)
+        if other is None or other is connection or not connection.place:
+            return False
+        return other.place == connection.place
+
+    def connection(self, connection_id: str) -> Connection | None:
+        """The open connection with an id."""
+        connection = self._by_id.get(connection_id)
+        return None if connection is None or connection.closing else connection
 
     @property
     def connection_count(self) -> int:

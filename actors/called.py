@@ -6,6 +6,7 @@ durable. What a method raises goes to whoever called, without its traceback, whi
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 from collections.abc import Callable
@@ -14,8 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from ..storage import DataCloneError, DecodeError, decode, encode
 from . import messages
-from .call_errors import AnswerLost, CallError, CallTimeout, NoSuchMethod, RemoteError, pack_error
-from .calls import checked_size
+from .call_errors import (
+    AnswerLost,
+    CallError,
+    CallTimeout,
+    CallTooLarge,
+    NoSuchMethod,
+    RemoteError,
+    pack_error,
+)
+from .calls import CALL_BYTES_MAX, checked_size
 from .chain import errand
 from .frames import Kind, pack, pack_parts, unpack_parts
 from .http import Request, Response, as_response, header_pairs
@@ -107,11 +116,31 @@ async def _respond(
     request = Request(head.method, head.url, head.path, head.headers, body)
     try:
         response = as_response(await call_hook(room.on_request, request))
+        body = await _whole(response)
+    except _TooLong:
+        why = f"the room's answer is over {CALL_BYTES_MAX:,} bytes; fetch it over HTTP"
+        return pack_error(CallTooLarge(why))
     except Exception:
         log.exception("party %s, room %s: on_request raised", live.key.party, live.key.quoted_id)
         response = Response("the room failed to answer this request\n", 500)
+        body = response.body
     returned = ResponseHead(response.status, header_pairs(response.headers))
-    return Returned(response=returned), response.body
+    return Returned(response=returned), body
+
+
+class _TooLong(Exception):
+    """An answer that is longer than what a call may bring."""
+
+
+async def _whole(response: Response) -> bytes:
+    """The body, also of an answer that streams: a call is answered at once."""
+    body = bytearray()
+    async with contextlib.aclosing(response.pieces()) as pieces:
+        async for piece in pieces:
+            body += piece
+            if len(body) > CALL_BYTES_MAX:
+                raise _TooLong
+    return bytes(body)
 
 
 def _unpack_arguments(body: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -152,7 +152,9 @@ class RoomCalls:
         chain = current_chain()
         check_chain(chain, key)
         name = connection_id or str(uuid.uuid4())
-        record = ConnectionRecord(0, name, request.url, request.headers, chain=chain)
+        record = ConnectionRecord(
+            0, name, request.url, request.headers, path=request.path, chain=chain
+        )
         socket = OutgoingSocket(record.id, self._gate, self._sockets.discard)
 
         def read(payload: bytes) -> OutgoingSocket:

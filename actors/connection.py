@@ -24,11 +24,21 @@ STATE_BYTES_MAX = 16 * 1024  # encoded; Durable Objects' limit of an attachment
 TAGS_MAX = 9  # besides the id; the limit of PartyKit
 TAG_CHARACTERS_MAX = 256
 CLOSE_REASON_BYTES_MAX = 123  # RFC 6455 section 5.5
+REPLACED = 4409  # a connection of the same id has taken its place
+REPLACED_REASON = "a newer connection has the same id"
 _CLOSE_CODES_RESERVED = frozenset({1004, 1005, 1006, 1015})
 
 
 class StateTooLarge(ValueError):
     """A connection's state whose encoding is over `STATE_BYTES_MAX`."""
+
+
+class ClientError(Exception):
+    """What a client did wrong: `code` is the close code for it, the text says what it was."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class Outlet(Protocol):
@@ -47,6 +57,7 @@ class Connection:
         "_outlet",
         "_record",
         "_state",
+        "buffered_bytes",
         "closing",
     )
 
@@ -63,6 +74,9 @@ class Connection:
         self._record = record
         self._accepted = accepted
         self._state = decode_state(record.state) if record.state else None
+        self.buffered_bytes = record.buffered_bytes
+        """Bytes that wait for the client to read them, as last heard: told past 64 KiB, each time
+        that they have doubled, and when the client has caught up."""
         self.closing = False
 
     def __repr__(self) -> str:
@@ -87,6 +101,16 @@ class Connection:
     def number(self) -> int:
         """The gateway's number for the socket."""
         return self._record.number
+
+    @property
+    def attachment(self) -> Attachment:
+        """The gateway that holds the socket."""
+        return self._attachment
+
+    @property
+    def place(self) -> int:
+        """Its place among all that the room has met, at any gateway; it only grows."""
+        return self._record.place
 
     @property
     def state(self) -> Any:
@@ -119,7 +143,8 @@ class Connection:
     def send(self, message: str | bytes) -> None:
         """Send text or bytes, in order, once every earlier write of the room is durable.
 
-        Never blocks. A message to a connection that is closing is dropped.
+        Never blocks. A message to a connection that is closing or has ended is dropped, and so may
+        be one to a client that does not read: see `Room.send_buffer` and `buffered_bytes`.
 
         Raises:
             TypeError: If `message` is neither str nor bytes.
@@ -148,7 +173,7 @@ class Connection:
 
     def request(self) -> Request:
         """The request that opened the connection."""
-        return Request("GET", self.uri, "/", self._record.headers)
+        return Request("GET", self.uri, self._record.path, self._record.headers)
 
     def tag(self, tags: object) -> None:
         """Give the connection its tags.
@@ -182,9 +207,14 @@ class Connection:
         self._accepted = True
         self._send(Kind.ACCEPT, messages.encode(self.standing()))
 
+    def replace(self) -> None:
+        """A newer connection has its id: close it, and have the gateway keep no more of it."""
+        self._send(Kind.REPLACED, pack_close(REPLACED, REPLACED_REASON))
+        self.closing = True
+
     def standing(self) -> messages.Standing:
         """What the gateway keeps."""
-        return messages.Standing(self._record.tags, self._record.state)
+        return messages.Standing(self._record.tags, self._record.state, self._record.place)
 
     def _send(self, kind: int, payload: bytes) -> None:
         attachment = self._attachment

@@ -66,6 +66,7 @@ class GatewayCounts(msgspec.Struct):
     bytes_out: int = 0
     refused: int = 0  # sockets, requests and events that no room has taken
     slow_clients: int = 0  # closed as they did not read what they were sent
+    dropped: int = 0  # messages that clients did not read in time, of classes that drop them
 
 
 class GatewayReport(msgspec.Struct):

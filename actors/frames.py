@@ -21,6 +21,9 @@ _HEAD = struct.Struct("<IBIIQ")
 _HEAD_BYTES = _HEAD.size
 _LENGTH_BYTES = 4
 PAYLOAD_BYTES_MAX = FRAME_BYTES_MAX + _LENGTH_BYTES - _HEAD_BYTES
+# Frames of a gateway that are no events travel on its channel with this bit set, so that the path
+# of every message need not ask what kind a frame is of.
+ASIDE = 1 << 31
 _COUNT = struct.Struct("<I")
 _CLOSE_CODE = struct.Struct("<H")
 
@@ -46,6 +49,12 @@ class Kind(enum.IntEnum):
         18  # gateway, event: another room's call: messages.CallHead and arguments, see pack_parts
     )
 
+    BODY = 50  # gateway, aside: the next piece of a request's body; an empty one is a beginning
+    BODY_END = 51  # gateway, aside: that was all; or, with a text, why the rest will not come
+    GRANT = 52  # gateway, aside: so many bytes more of an answer may be sent: pack_amount
+    LEFT = 53  # gateway, aside: nobody waits for this answer any more
+    BUFFERED = 54  # gateway, aside: so many bytes wait for a connection's client: pack_amount
+
     READY = 20  # room actor: on_start is done, events are being handled
     REFUSED = 21  # room actor: this room is not here: messages.Refused
     GONE = 32  # room actor: the room has left in good order; unfinished events are the gateway's
@@ -61,6 +70,10 @@ class Kind(enum.IntEnum):
     AUTO_RESPONSE = 33  # room actor: answer this text without me: messages.AutoResponse
     TRYING = 34  # room actor: `sequence`, which may have killed a process, is handled now
     RESPONSE = 31  # room actor: head and body, see pack_parts
+    PIECE = 55  # room actor: the next piece of a streamed answer
+    END = 56  # room actor: the end of a streamed answer; "cut" if it is not whole
+    WANTED = 57  # room actor: so many bytes more of a request's body may be sent: pack_amount
+    REPLACED = 58  # room actor: close this connection, of which it knows no more: pack_close
     RETURN = 35  # room actor: messages.Returned and the result of a call, see pack_parts
 
     WAKE = 40  # gateway to manager: where is this room, wake it if need be: messages.Wake
@@ -133,6 +146,17 @@ def pack_close(code: int, reason: str) -> bytes:
 def unpack_close(payload: bytes) -> tuple[int, str]:
     """Code and reason."""
     return _CLOSE_CODE.unpack_from(payload)[0], payload[_CLOSE_CODE.size :].decode()
+
+
+def pack_amount(amount_bytes: int) -> bytes:
+    """Payload of GRANT, WANTED and BUFFERED."""
+    return _COUNT.pack(min(amount_bytes, 0xFFFFFFFF))
+
+
+def unpack_amount(payload: bytes) -> int:
+    """How many bytes."""
+    amount: int = _COUNT.unpack(payload)[0]
+    return amount
 
 
 def pack_parts(head: bytes, body: bytes) -> bytes:

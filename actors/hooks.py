@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from . import messages
 from .called import handle_call, tell_answer_lost, tell_call_timeout
 from .chain import Errand, current_errand, errand
-from .connection import Connection
+from .connection import REPLACED, REPLACED_REASON, ClientError, Connection
 from .frames import BINARY, TEXT, Kind, pack, pack_parts, unpack_parts
-from .http import Request, Response, as_response, header_pairs
+from .http import BodyLost, Request, Response, as_response, header_pairs
 from .mailbox import Event
 from .room import Room
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CLOSE_INTERNAL_ERROR = 1011  # RFC 6455 section 7.4.1
+STREAMS_MAX = 1000  # answers that one room streams at a time
 
 
 class HookCancelled(Exception):
@@ -88,6 +89,10 @@ async def _handle_unasked(live: LiveRoom, room: Room, event: Event) -> None:
     """Handle an event for which no other room waits."""
     if event.kind == Kind.CLOSED:
         await _closed(live, room, event)
+    elif event.kind == Kind.REPLACED:
+        older = event.attachment.connections.get(event.number)
+        if older is not None:
+            await _replace(live, room, older)
     elif event.kind == Kind.ALARM:
         has_hook = type(room).on_alarm is not Room.on_alarm
         await live.alarms.run_due(event, partial(call_hook, room.on_alarm) if has_hook else None)
@@ -129,9 +134,14 @@ async def _finish_message(live: LiveRoom, result: Awaitable[object]) -> None:
 
 async def _connect(live: LiveRoom, room: Room, event: Event) -> None:
     record = messages.decode(event.payload, messages.ConnectionRecord)
-    connection = Connection(live, event.attachment, record, accepted=False)
-    event.attachment.connections[event.number] = connection
+    older = live.attachments.admit(event.attachment, record)
     live.attachments.met(event.attachment)
+    connection = event.attachment.connections[event.number]
+    if older is not None:
+        await _replace(live, room, older)
+        if connection.closing:  # by a newer one yet, while others had their turn
+            connection.accept()
+            return
     connection.take()
     try:
         request = connection.request()
@@ -143,17 +153,38 @@ async def _connect(live: LiveRoom, room: Room, event: Event) -> None:
         connection.accept()
         connection.close(CLOSE_INTERNAL_ERROR, "the room could not take this connection")
         # With interleaving, the client may have left meanwhile.
-        event.attachment.connections.pop(event.number, None)
+        live.attachments.part(event.attachment, event.number)
         return
     connection.accept()
 
 
+async def _replace(live: LiveRoom, room: Room, older: Connection) -> None:
+    """Close a connection of which a newer one has the id, and tell the room now.
+
+    Not when its client has heard of it: by then `on_connect` of the newer one has run, and what the
+    room keeps by id would be cleared away under the newer one.
+    """
+    older.replace()
+    live.attachments.part(older.attachment, older.number)
+    try:
+        with errand(live.own_chain):
+            await call_hook(room.on_close, older, REPLACED, REPLACED_REASON, True)
+    except Exception:
+        _log_raised(live, "on_close")
+
+
 async def _closed(live: LiveRoom, room: Room, event: Event) -> None:
-    connection = event.attachment.connections.pop(event.number, None)
-    if connection is None:
+    connection = live.attachments.part(event.attachment, event.number)
+    if connection is None or live.attachments.has_come_back(connection):
         return
     connection.closing = True
     closed = messages.decode(event.payload, messages.Closed)
+    if closed.failure:
+        try:
+            error = ClientError(closed.failure, closed.failure_reason)
+            await call_hook(room.on_error, connection, error)
+        except Exception:
+            _log_raised(live, "on_error")
     try:
         await call_hook(room.on_close, connection, closed.code, closed.reason, closed.was_clean)
     except Exception:
@@ -163,12 +194,21 @@ async def _closed(live: LiveRoom, room: Room, event: Event) -> None:
 async def _request(live: LiveRoom, room: Room, event: Event) -> None:
     head_data, body = unpack_parts(event.payload)
     head = messages.decode(head_data, messages.RequestHead)
-    request = Request(head.method, head.url, head.path, head.headers, body)
+    stream = live.streams.body(event) if head.streamed else None
     try:
-        _respond(live, event, as_response(await call_hook(room.on_request, request)))
+        if stream is not None and not await stream.begin():
+            return  # a room actor died reading it, and the client was told
+        request = Request(head.method, head.url, head.path, head.headers, stream or body)
+        _respond(live, event, as_response(await call_hook(room.on_request, request)), head.method)
+    except BodyLost as error:
+        log.info("party %s, room %s: %s", live.key.party, live.key.quoted_id, error)
+        _respond(live, event, Response("the body did not come whole\n", 400))
     except Exception:
         _log_raised(live, "on_request")
         _respond(live, event, Response("the room failed to answer this request\n", 500))
+    finally:
+        if stream is not None:
+            live.streams.forget_body(event)
 
 
 def tell_handled(live: LiveRoom, event: Event) -> None:
@@ -177,13 +217,16 @@ def tell_handled(live: LiveRoom, event: Event) -> None:
         _respond(live, event, Response("the request was handled, its answer was lost\n", 500))
     elif event.kind == Kind.CONNECT:
         record = messages.decode(event.payload, messages.ConnectionRecord)
-        connection = Connection(live, event.attachment, record, accepted=False)
-        event.attachment.connections[event.number] = connection
+        older = live.attachments.admit(event.attachment, record)
         live.attachments.met(event.attachment)
+        if older is not None:
+            older.replace()
+            live.attachments.part(older.attachment, older.number)
+        connection = event.attachment.connections[event.number]
         connection.take()
         connection.accept()
     elif event.kind == Kind.CLOSED:
-        event.attachment.connections.pop(event.number, None)
+        live.attachments.part(event.attachment, event.number)
     elif event.kind == Kind.CALL:
         tell_answer_lost(live, event)
 
@@ -198,14 +241,20 @@ def tell_timeout(live: LiveRoom, event: Event) -> None:
     elif connection is not None:
         if event.kind == Kind.CONNECT:
             connection.accept()
+            live.attachments.part(event.attachment, event.number)
         connection.close(CLOSE_INTERNAL_ERROR, "the room took too long")
 
 
-def _respond(live: LiveRoom, event: Event, response: Response) -> None:
-    head = messages.ResponseHead(response.status, header_pairs(response.headers))
+def _respond(live: LiveRoom, event: Event, response: Response, method: str = "GET") -> None:
+    streamed = response.streamed and method != "HEAD"
+    if streamed and len(live.streams) >= STREAMS_MAX:
+        response, streamed = Response("the room streams too many answers already\n", 503), False
+    head = messages.ResponseHead(response.status, header_pairs(response.headers), streamed)
     payload = pack_parts(messages.encode(head), response.body)
     frame = pack(Kind.RESPONSE, event.attachment.channel, event.number, 0, payload)
     live.output.send(event.attachment.link, frame)
+    if streamed:
+        live.streams.answer(event, response)
 
 
 def _log_raised(live: LiveRoom, hook: str) -> None:

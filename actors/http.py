@@ -1,20 +1,31 @@
 """Requests and responses as rooms see them.
 
-Plain values: the gateway has read the whole body before the room sees the request, and sends the
-whole body that the room gives back. Header names compare without regard to case.
+A request's body is whole before the room sees it, unless it is longer than the class's `body_limit`
+and the class streams such bodies. A response's is a whole, or an async iterator of pieces. Header
+names compare without regard to case.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDictProxy
 from yarl import URL
 
+from .cookies import parse_cookies, set_cookie_header
+from .forms import Form, parse_form
+from .server_sent import KEEP_ALIVE_S, ServerSentEvent, event_stream
+
 HeaderPairs = Iterable[tuple[str, str]]
+REDIRECTS = (301, 302, 303, 307, 308)
+
+
+class BodyLost(Exception):
+    """The rest of a streamed body does not come: its client left, or stopped sending."""
 
 
 class Request:
@@ -25,13 +36,18 @@ class Request:
     """
 
     def __init__(
-        self, method: str, url: str, path: str, headers: HeaderPairs, body: bytes = b""
+        self,
+        method: str,
+        url: str,
+        path: str,
+        headers: HeaderPairs,
+        body: bytes | AsyncIterable[bytes] = b"",
     ) -> None:
         self.method = method
         self.url = url
         self.path = path
         self.headers: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict(headers))
-        self.body = body
+        self._body = body
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.url}>"
@@ -41,11 +57,48 @@ class Request:
         """The query parameters, decoded; a name may occur several times."""
         return URL(self.url, encoded=True).query
 
+    @cached_property
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies that the client sent; of several with one name, the first."""
+        return parse_cookies(self.headers.getall("cookie", ()))
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the body comes piece by piece, as its class's `stream_bodies` allows."""
+        return not isinstance(self._body, bytes)
+
+    @property
+    def body(self) -> bytes:
+        """The body.
+
+        Raises:
+            RuntimeError: If it is streamed: read `stream()`.
+        """
+        if not isinstance(self._body, bytes):
+            raise RuntimeError("this body is over body_limit and streamed; read request.stream()")
+        return self._body
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The body piece by piece, once; of a whole one it is one piece.
+
+        The client sends on as pieces are taken: no more than a few hundred KB of it are kept.
+
+        Raises:
+            BodyLost: If the client leaves, or sends nothing for a minute.
+        """
+        if isinstance(self._body, bytes):
+            if self._body:
+                yield self._body
+        else:
+            async for piece in self._body:
+                yield piece
+
     def text(self) -> str:
         """The body as text, in UTF-8.
 
         Raises:
             UnicodeDecodeError: If it is not UTF-8.
+            RuntimeError: If it is streamed.
         """
         return self.body.decode()
 
@@ -54,37 +107,54 @@ class Request:
 
         Raises:
             ValueError: If it is not JSON.
+            RuntimeError: If it is streamed.
         """
         return json.loads(self.body)
 
+    async def form(self) -> Form:
+        """The fields of the HTML form in the body, in order; files as `FormFile`.
+
+        Raises:
+            ValueError: If the body is no form, urlencoded or multipart, or has over 1,000 fields.
+            RuntimeError: If it is streamed.
+        """
+        return await parse_form(self.headers, self.body)
+
 
 class Response:
-    """An HTTP response: a status, headers and a body of text or bytes.
+    """An HTTP response: a status, headers and a body.
 
-    Text is sent as UTF-8 `text/plain`, bytes as `application/octet-stream`, unless a
-    `content-type` header says otherwise.
+    Text is sent as UTF-8 `text/plain`, bytes as `application/octet-stream`, unless a `content-type`
+    header says otherwise. An async iterator of str or bytes is sent piece by piece, in a task of
+    its own beside the room's events, behind the room's writes like everything that it sends, and
+    no faster than the client reads. It is cancelled when the client leaves or the room has to go;
+    a room that streams does not hibernate.
 
     Raises:
-        TypeError: If `body` is neither str nor bytes, or a header is not text.
+        TypeError: If `body` is none of these, or a header is not text.
         ValueError: If `status` is not between 200 and 599, or a header has a line break in it.
     """
 
     def __init__(
         self,
-        body: str | bytes = b"",
+        body: str | bytes | AsyncIterable[str | bytes] = b"",
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         if not 200 <= status <= 599:
             raise ValueError(f"status {status} was given; a response has one from 200 to 599")
+        self._stream: AsyncIterable[str | bytes] | None = None
+        content_type, data = "application/octet-stream", b""
         if isinstance(body, str):
             content_type, data = "text/plain; charset=utf-8", body.encode()
         elif isinstance(body, bytes | bytearray | memoryview):
-            content_type, data = "application/octet-stream", bytes(body)
+            data = bytes(body)
+        elif isinstance(body, AsyncIterable):
+            self._stream = body
         else:
             raise TypeError(
-                f"a body of {type(body).__name__} was given; give str or bytes, "
-                "or use Response.json(value)"
+                f"a body of {type(body).__name__} was given; give str, bytes or an async iterator "
+                "of them, or use Response.json(value)"
             )
         self.status = status
         self.body = data
@@ -92,7 +162,113 @@ class Response:
         self.headers.setdefault("content-type", content_type)
 
     def __repr__(self) -> str:
-        return f"<Response {self.status}, {len(self.body)} bytes>"
+        return f"<Response {self.status}, {'streamed' if self.streamed else len(self.body)}>"
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the body is an async iterator."""
+        return self._stream is not None
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """The body as it is sent; one that is streamed, once.
+
+        Raises:
+            TypeError: If the iterator gives anything but str and bytes.
+        """
+        if self._stream is None:
+            yield self.body
+            return
+        try:
+            async for piece in self._stream:
+                if not isinstance(piece, str | bytes | bytearray | memoryview):
+                    raise TypeError(f"a streamed body gave {type(piece).__name__}: str or bytes")
+                yield piece.encode() if isinstance(piece, str) else bytes(piece)
+        finally:
+            close = getattr(self._stream, "aclose", None)
+            if close is not None:
+                await close()
+
+    def set_cookie(
+        self,
+        name: str,
+        value: str,
+        *,
+        max_age: int | None = None,
+        expires: datetime | None = None,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        http_only: bool = False,
+        same_site: str | None = "lax",
+    ) -> None:
+        """Have the client keep a cookie, for `max_age` seconds or as long as it runs.
+
+        Raises:
+            ValueError: If a part has a character that cannot stand in it, or `same_site` is not
+                "lax", "strict", or "none" with `secure`.
+        """
+        self.headers.add(
+            "set-cookie",
+            set_cookie_header(
+                name,
+                value,
+                max_age=max_age,
+                expires=expires,
+                path=path,
+                domain=domain,
+                secure=secure,
+                http_only=http_only,
+                same_site=same_site,
+            ),
+        )
+
+    def delete_cookie(
+        self, name: str, *, path: str | None = "/", domain: str | None = None
+    ) -> None:
+        """Have the client forget a cookie that was set with this path and domain."""
+        self.set_cookie(name, "", max_age=0, path=path, domain=domain)
+
+    @classmethod
+    def html(
+        cls, text: str, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """A page."""
+        return cls(text, status, _with(headers, {"content-type": "text/html; charset=utf-8"}))
+
+    @classmethod
+    def redirect(cls, location: str, status: int = 302) -> Response:
+        """Send the client to another URL.
+
+        Raises:
+            ValueError: If `status` is not one of `REDIRECTS`, or `location` is not one line.
+        """
+        if status not in REDIRECTS:
+            raise ValueError(f"status {status} was given; a redirect has one of {REDIRECTS}")
+        return cls(f"{location}\n", status, {"location": location})
+
+    @classmethod
+    def events(
+        cls,
+        events: AsyncIterable[ServerSentEvent | str],
+        *,
+        keep_alive: float = KEEP_ALIVE_S,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Server-sent events, as `EventSource` in a browser reads them; str is an event's data.
+
+        A comment is sent whenever there was no event for `keep_alive` seconds.
+
+        Raises:
+            ValueError: If `keep_alive` is not above 0.
+        """
+        if not keep_alive > 0:
+            raise ValueError(f"keep_alive={keep_alive} was given; it is seconds, above 0")
+        said = {
+            "content-type": "text/event-stream; charset=utf-8",
+            "cache-control": "no-cache",
+            "x-accel-buffering": "no",  # proxies that gather answers before they pass them on
+        }
+        return cls(event_stream(events, keep_alive), headers=_with(headers, said))
 
     @classmethod
     def json(
@@ -103,10 +279,16 @@ class Response:
         Raises:
             TypeError: If JSON has no form for something in `value`.
         """
-        response = cls(json.dumps(value, separators=(",", ":")).encode(), status, headers)
-        if headers is None or "content-type" not in CIMultiDict(headers):
-            response.headers["content-type"] = "application/json"
-        return response
+        data = json.dumps(value, separators=(",", ":")).encode()
+        return cls(data, status, _with(headers, {"content-type": "application/json"}))
+
+
+def _with(headers: Mapping[str, str] | None, more: Mapping[str, str]) -> Mapping[str, str]:
+    """Headers, and of `more` those that are not among them."""
+    every: CIMultiDict[str] = CIMultiDict(header_pairs(headers or {}))
+    for name, value in more.items():
+        every.setdefault(name, value)
+    return every
 
 
 def header_pairs(headers: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ from .calls import Line, RoomCalls
 from .chain import Chain, errand
 from .connection import Connection
 from .counts import PartyCounts
-from .frames import GONE_RETURN, Kind, unpack_parts
+from .frames import GONE_RETURN, Kind, unpack_amount, unpack_parts
 from .gates import OutputGate
 from .handling import Handling
 from .hooks import EXITS, call_hook, tell_handled
@@ -32,6 +32,7 @@ from .mailbox import Event, Mailbox
 from .messages import Attach, CallHead, Hop, Refused, RoomKey
 from .options import RoomOptions
 from .room import Room
+from .streams import Streams
 from .summoner import Summoner
 from .watch import Watch, current_room
 
@@ -78,6 +79,7 @@ class LiveRoom:
         self.own_chain: Chain = (self.hop,)  # of what it calls where nobody waits for it
         is_alone = around.summoner is None
         self.attachments = Attachments(self, None if is_alone else self._record_holders)
+        self.streams = Streams(self)
         self.calls = RoomCalls(around.line, lambda: self.output)
         self.storage: Storage
         self.output: OutputGate
@@ -105,6 +107,9 @@ class LiveRoom:
     def open_connections(self) -> list[Connection]:
         return self.attachments.open_connections()
 
+    def connection(self, connection_id: str) -> Connection | None:
+        return self.attachments.connection(connection_id)
+
     def broadcast(self, message: str | bytes, without: Iterable[str]) -> None:
         self.attachments.broadcast(message, without)
 
@@ -115,12 +120,13 @@ class LiveRoom:
 
     @property
     def idle(self) -> bool:
-        """Live, with nothing in hand and nothing waiting."""
+        """Live, with nothing in hand, nothing waiting and nothing that it streams."""
         return (
             self.state is State.LIVE
             and self._handling is not None
             and self._handling.idle
             and not self._mailbox
+            and not self.streams
             and not self.calls.busy
         )
 
@@ -136,7 +142,11 @@ class LiveRoom:
 
     def attach(self, link: Link, channel: int, attach: Attach) -> None:
         """Serve a gateway: its connections are the room's from now on."""
-        attachment = self.attachments.add(link, channel, attach)
+        attachment, replaced = self.attachments.add(link, channel, attach)
+        for connection in replaced:
+            self._mailbox.put(
+                Event(Kind.REPLACED, connection.attachment, connection.number, 0, b"")
+            )
         if self.state is State.LIVE:
             self.attachments.met(attachment)
             self.attachments.tell_ready(attachment)
@@ -151,11 +161,22 @@ class LiveRoom:
         if attachment is not None:
             self._mailbox.put(Event(kind, attachment, number, sequence, payload))
 
+    def hear(self, link: Link, channel: int, kind: int, number: int, payload: bytes) -> None:
+        """Take what a gateway says aside: no event, and not to wait for one."""
+        attachment = self.attachments.get(link, channel)
+        if attachment is None:
+            return
+        if kind != Kind.BUFFERED:
+            self.streams.hear(attachment, kind, number, payload)
+        elif (connection := attachment.connections.get(number)) is not None:
+            connection.buffered_bytes = unpack_amount(payload)
+
     def detach(self, link: Link) -> None:
         """A gateway is gone: its connections are lost."""
         lost = messages.encode(messages.Closed(1006, "the gateway was lost", False))
         for attachment in self.attachments.remove(link):
             self._mailbox.drop(attachment)
+            self.streams.lose(attachment)
             for number in list(attachment.connections):
                 self._mailbox.put(Event(Kind.CLOSED, attachment, number, 0, lost))
 
@@ -180,6 +201,7 @@ class LiveRoom:
             self.output.shut()
             self.storage.abandon()
             self._handling.cancel()
+            self.streams.cancel()
         # A task that is cancelled before its first step never takes one, and never clears up.
         if self._begun and self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
@@ -187,6 +209,10 @@ class LiveRoom:
     def wake_up(self) -> None:
         """Have the task look at how things stand."""
         self._mailbox.wake()
+
+    def stream_ended(self) -> None:
+        """An answer is streamed no more: the room may be idle from now on."""
+        self.last_event_s = self._around.clock()
 
     def check_time(self) -> None:
         """Cancel a hook that is over its time limit; called every now and then."""
@@ -292,7 +318,7 @@ class LiveRoom:
         )
         self.alarms.open(self.storage)
         self.output = OutputGate(self.storage)
-        self.attachments.resume_from(claim.progress, claim.holders)
+        self.attachments.resume_from(claim.progress, claim.epoch, claim.holders)
 
     def _build(self) -> Handling:
         self._room = self._room_class._build(self)
@@ -356,6 +382,7 @@ class LiveRoom:
         self._step(Step.LEAVE)
         self.alarms.stop()
         await handling.finish()
+        await self.streams.close()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 with errand((Hop(self.key.space, is_busy=True),)):

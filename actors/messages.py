@@ -69,6 +69,10 @@ class ConnectionRecord(msgspec.Struct):
     headers: list[tuple[str, str]]
     tags: list[str] = []
     state: bytes = b""  # by the storage codec; empty means None
+    place: int = 0  # in the order in which its room met the connections of all gateways
+    replaced: bool = False  # by a newer one of the same id: closing, and told of
+    path: str = "/"  # below the room
+    buffered_bytes: int = 0  # that waited for the client when the room was last told
     chain: tuple[Hop, ...] = ()  # the rooms that wait for it to be let in
 
 
@@ -110,6 +114,8 @@ class Closed(msgspec.Struct):
     code: int
     reason: str
     was_clean: bool
+    failure: int = 0  # the close code for what the client did wrong; 0 if it did nothing wrong
+    failure_reason: str = ""
 
 
 class Standing(msgspec.Struct):
@@ -117,6 +123,7 @@ class Standing(msgspec.Struct):
 
     tags: list[str]
     state: bytes
+    place: int = 0
 
 
 class AutoResponse(msgspec.Struct):
@@ -133,6 +140,7 @@ class RequestHead(msgspec.Struct):
     url: str
     path: str  # below the room
     headers: list[tuple[str, str]]
+    streamed: bool = False  # the body follows, piece by piece, when the room wants it
 
 
 class ResponseHead(msgspec.Struct):
@@ -140,6 +148,7 @@ class ResponseHead(msgspec.Struct):
 
     status: int
     headers: list[tuple[str, str]]
+    streamed: bool = False  # the body follows, piece by piece
 
 
 class CallHead(msgspec.Struct):

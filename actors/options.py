@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from .cors import Cors, cors_of
 from .resources import NO_RESOURCES, ActorResources
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 ROOMS_PER_ACTOR_MAX = 10_000
 RESOURCE_MIN = 0.0001  # of one resource: Ray counts in such pieces
 _RAY_NAMES = frozenset({"CPU", "GPU", "memory", "object_store_memory"})
+BODY_BYTES_MAX = 64 * 1024 * 1024  # that a class may have kept in memory whole
+SEND_BUFFER_BYTES_MIN = 64 * 1024  # that a transport takes before it says that it is full
+SEND_BUFFER_BYTES_MAX = 1024 * 1024 * 1024
+SLOW_CLIENT_POLICIES = ("close", "drop_oldest")
 
 
 class InvalidOption(ValueError):
@@ -26,7 +31,7 @@ class InvalidOption(ValueError):
 
 
 class RoomOptions(msgspec.Struct, frozen=True):
-    """What the hibernation manager and the room actor need of a room class."""
+    """What hibernation manager, room actor and gateway need of a room class."""
 
     hibernate_after_s: float
     hibernate_with_connections: bool
@@ -35,6 +40,11 @@ class RoomOptions(msgspec.Struct, frozen=True):
     rooms_per_actor: int
     interleave: bool
     handler_s_max: float
+    send_buffer_bytes_max: int = 4 * 1024 * 1024
+    drop_oldest: bool = False  # of what a slow client is sent; otherwise it is closed
+    body_bytes_max: int = 16 * 1024 * 1024  # of a request's body that is kept whole
+    stream_bodies: bool = False
+    cors: Cors | None = None
     resources: ActorResources = NO_RESOURCES
 
 
@@ -51,10 +61,11 @@ def options_of(room_class: type[Room]) -> RoomOptions:
             raise InvalidOption(room_class.__name__, name, value, "a number of seconds above 0")
         return float(value)
 
-    def count(name: str, most: int) -> int:
+    def count(name: str, most: int, least: int = 1) -> int:
         value = getattr(room_class, name)
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-            raise InvalidOption(room_class.__name__, name, value, f"a whole number, 1 to {most}")
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            allowed = f"a whole number, {least} to {most}"
+            raise InvalidOption(room_class.__name__, name, value, allowed)
         return value
 
     def flag(name: str) -> bool:
@@ -63,6 +74,13 @@ def options_of(room_class: type[Room]) -> RoomOptions:
             raise InvalidOption(room_class.__name__, name, value, "True or False")
         return value
 
+    if room_class.slow_client not in SLOW_CLIENT_POLICIES:
+        allowed = " or ".join(map(repr, SLOW_CLIENT_POLICIES))
+        raise InvalidOption(room_class.__name__, "slow_client", room_class.slow_client, allowed)
+    try:
+        cors = cors_of(room_class.cors)
+    except ValueError as error:
+        raise InvalidOption(room_class.__name__, "cors", room_class.cors, str(error)) from error
     return RoomOptions(
         hibernate_after_s=seconds("hibernate_after"),
         hibernate_with_connections=flag("hibernate"),
@@ -71,6 +89,11 @@ def options_of(room_class: type[Room]) -> RoomOptions:
         rooms_per_actor=count("rooms_per_actor", ROOMS_PER_ACTOR_MAX),
         interleave=flag("interleave"),
         handler_s_max=seconds("handler_timeout"),
+        send_buffer_bytes_max=count("send_buffer", SEND_BUFFER_BYTES_MAX, SEND_BUFFER_BYTES_MIN),
+        drop_oldest=room_class.slow_client == "drop_oldest",
+        body_bytes_max=count("body_limit", BODY_BYTES_MAX),
+        stream_bodies=flag("stream_bodies"),
+        cors=cors,
         resources=_resources_of(room_class),
     )
 

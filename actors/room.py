@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..storage import Storage
-from .connection import Connection
+from .connection import ClientError, Connection
 from .http import Request, Response
 from .offload import offload
 from .schedules import AlarmInfo, Schedule
@@ -35,6 +35,8 @@ class RoomContext(Protocol):
     def calls(self) -> RoomCalls: ...
 
     def open_connections(self) -> list[Connection]: ...
+
+    def connection(self, connection_id: str) -> Connection | None: ...
 
     def broadcast(self, message: str | bytes, without: Iterable[str]) -> None: ...
 
@@ -73,6 +75,32 @@ class Room:
 
     handler_timeout: float = 30.0
     """Seconds that a hook may take; then it is cancelled and its client is told."""
+
+    send_buffer: int = 4 * 1024 * 1024
+    """Bytes that may wait for a client to read them before the next message; at least 64 KiB."""
+
+    slow_client: str = "close"
+    """What happens past `send_buffer`: "close" closes the connection with 1013, "drop_oldest" drops
+    the messages that have waited longest, as few as possible, and the connection stays."""
+
+    body_limit: int = 16 * 1024 * 1024
+    """Bytes of a request's body that is read whole before the room sees it, 64 MiB at most; a
+    longer one is refused with 413, unless `stream_bodies` is True."""
+
+    stream_bodies: bool = False
+    """True hands a body over `body_limit`, however long, to `Request.stream()` piece by piece.
+
+    A request with a whole body is handled again after a crash of its process. One that is streamed
+    cannot be: its client gets 502.
+    """
+
+    cors: bool | list[str] | dict[str, Any] = False
+    """Which pages of other origins may read what `on_request` answers; WebSockets heed it not.
+
+    True: any, with GET, POST, HEAD and OPTIONS, remembered for a day. A list: these origins. A
+    dict: some of `origins`, `methods`, `headers`, `expose`, `max_age` (seconds) and `credentials`.
+    If it is set the gateway answers OPTIONS by itself, before any hook.
+    """
 
     num_cpus: float = 0
     """Processors that Ray sets aside for each room actor of this class; it may wait for them.
@@ -132,6 +160,15 @@ class Room:
         """The open connections, oldest first; with `tag`, those that have it."""
         connections = self._context.open_connections()
         return connections if tag is None else [c for c in connections if tag in c.tags]
+
+    def connection(self, connection_id: str) -> Connection | None:
+        """The open connection with an id, or None.
+
+        There is never more than one: when a client connects with the id of one that is open, the
+        newer takes its place. The older is closed with 4409, and `on_close` runs for it before
+        `on_connect` does for the newer.
+        """
+        return self._context.connection(connection_id)
 
     def broadcast(self, message: str | bytes, without: Iterable[str] = ()) -> None:
         """Send to every open connection but those whose ids are listed.
@@ -220,11 +257,20 @@ class Room:
     def on_connect(self, connection: Connection, request: Request) -> Any:
         """A client wants in. It is let in when this returns; what is sent here arrives first.
 
-        If it raises, the connection is closed with 1011.
+        If it raises or takes too long, the connection is closed with 1011, and `on_close` does not
+        run for it.
         """
 
     def on_message(self, connection: Connection, message: str | bytes) -> Any:
         """A message came: text as str, binary as bytes. If it raises, the connection stays."""
+
+    def on_error(self, connection: Connection, error: ClientError) -> Any:
+        """A client broke the protocol or a limit, and is being closed for it; `on_close` follows.
+
+        `error.code` is the close code: 1002 for a breach of the WebSocket protocol, 1007 for text
+        that is not UTF-8, 1009 for a message that is too long, 1013 for a client that did not read
+        what it was sent. A connection that was lost is none of these: it has `on_close` alone.
+        """
 
     def on_close(self, connection: Connection, code: int, reason: str, was_clean: bool) -> Any:
         """A connection has ended, and is not among `connections()` any more.
@@ -251,6 +297,7 @@ class Room:
     def on_request(self, request: Request) -> Any:
         """An HTTP request to the room. Return a `Response`, str, bytes or a dict (JSON).
 
-        If it raises, the client gets status 500 and not the reason.
+        HEAD comes here too, and is answered without the body. If it raises, the client gets status
+        500 and not the reason.
         """
         return Response("this room answers no HTTP requests: it has no on_request\n", 404)

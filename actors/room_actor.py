@@ -23,7 +23,7 @@ from ..storage.redis_connection import RedisConnection
 from . import messages
 from .call_line import CallLine
 from .counts import ProcessCounts
-from .frames import GONE_LOST, Kind, pack
+from .frames import ASIDE, GONE_LOST, Kind, pack
 from .lease import RENEWAL_S, Lease
 from .link import Link, connect, listen, listen_to_nodes
 from .live_room import LiveRoom, Surroundings
@@ -232,6 +232,8 @@ class RoomActor:
         elif kind == Kind.ATTACH:
             self._links.add(link)
             self._attach(link, channel, messages.decode(payload, Attach))
+        elif (room := self._channels.get((link, channel ^ ASIDE))) is not None:
+            room.hear(link, channel ^ ASIDE, kind, number, payload)
         # Anything else is meant for a room that has just left: its gateway still holds it.
 
     def _attach(self, link: Link, channel: int, attach: Attach) -> None:

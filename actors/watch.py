@@ -39,6 +39,7 @@ _KIND_OF = {
     Kind.TEXT: "message",
     Kind.BINARY: "message",
     Kind.CLOSED: "close",
+    Kind.REPLACED: "close",
     Kind.REQUEST: "request",
     Kind.CALL: "call",
     Kind.ALARM: "alarm",

@@ -3,16 +3,20 @@
 from .actors import (
     AlarmInfo,
     AnswerLost,
+    BodyLost,
     CallError,
     CallTimeout,
+    ClientError,
     Connection,
     DeadlockError,
+    FormFile,
     RemoteError,
     Request,
     Response,
     Room,
     RoomUnavailable,
     Schedule,
+    ServerSentEvent,
 )
 from .connecting import connect
 from .deploying import deploy
@@ -20,16 +24,20 @@ from .deploying import deploy
 __all__ = [
     "AlarmInfo",
     "AnswerLost",
+    "BodyLost",
     "CallError",
     "CallTimeout",
+    "ClientError",
     "Connection",
     "DeadlockError",
+    "FormFile",
     "RemoteError",
     "Request",
     "Response",
     "Room",
     "RoomUnavailable",
     "Schedule",
+    "ServerSentEvent",
     "connect",
     "deploy",
 ]

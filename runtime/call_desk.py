@@ -12,7 +12,7 @@ import contextlib
 import itertools
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -23,6 +23,7 @@ from ..actors.call_line import calls_address
 from ..actors.frames import Kind, pack, pack_parts, unpack_parts
 from ..actors.link import Link, listen
 from ..actors.messages import Closed, ConnectionRecord, RoomKey
+from ..actors.options import RoomOptions
 from . import sockets_folder
 from .client_socket import ABNORMAL, TRY_AGAIN_LATER
 from .desk_socket import DeskSocket
@@ -39,7 +40,7 @@ Give = Callable[[bytes], None]  # who gets the payload of a RETURN
 class RoomsOfGateway(Protocol):
     """What the desk needs of its gateway."""
 
-    parties: frozenset[str]
+    parties: Mapping[str, RoomOptions]
 
     def let_room_in(self, route: Route, record: ConnectionRecord, socket: DeskSocket) -> None:
         """A room wants a socket to another."""

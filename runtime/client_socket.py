@@ -1,22 +1,25 @@
 """A client's WebSocket: picows parses its frames, this class says what they mean.
 
 Bounds: a message larger than `message_bytes_max` closes it with 1009, one that is not UTF-8 with
-1007, a breach of the protocol with 1002, a client that does not read what it is sent with 1013.
-Who listens is told of the end exactly once.
+1007, a breach of the protocol with 1002. A client that does not read what it is sent is closed with
+1013, or is not sent all of it, as the class of its room wants. Who listens is told of the end
+exactly once, and of a client that is behind as it falls behind further, or catches up.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Protocol
+from typing import Protocol, cast
 
 from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from ..actors.counts import GatewayCounts
 from ..actors.frames import BINARY, TEXT
+from .fragments import Fragments, TooLarge
 from .handshake import Upgrade, minimal_request
+from .send_buffer import MARK_BYTES, HeldFrames, SendLimits
 from .websocket import OPCODE_PONG, build_frame
 
 log = logging.getLogger(__name__)
@@ -25,13 +28,11 @@ log = logging.getLogger(__name__)
 _picows_log = logging.LoggerAdapter(logging.getLogger("picows.gateway"))
 _picows_log.setLevel(logging.CRITICAL)
 
-SEND_BUFFER_BYTES_MAX = 4 * 1024 * 1024  # that a client has not read
 EARLY_BYTES_MAX = 4 * 1024 * 1024  # sent by the room before the handshake is answered
-FRAGMENTS_MAX = 16_384  # of one message: pieces of no bytes at all cost memory too
 CLOSE_TIMEOUT_S = 5.0  # for the client to answer a close
 # What one turn of the event loop sends a client leaves in one write, up to so much: writing at once
-# made echoes 10 % and broadcasts to 100 sockets 17 % slower.
-GATHERED_BYTES_MAX = 64 * 1024
+# made echoes 10 % and broadcasts to 100 sockets 17 % slower. Past it `pause_writing` is called.
+GATHERED_BYTES_MAX = MARK_BYTES
 READ_BUFFER_BYTES = 1024  # to start with; picows lets it grow to the largest message
 
 # Looked up once, not for each frame: see the same in frames.py.
@@ -56,24 +57,38 @@ class SocketOwner(Protocol):
 
     def on_closed(self, socket: ClientSocket, code: int, reason: str, was_clean: bool) -> None: ...
 
+    def on_buffered(self, socket: ClientSocket, size_bytes: int) -> None: ...
+
 
 class ClientSocket(WSListener):
-    """One client, from its upgrade request on. It is opened when the room has let it in."""
+    """One client, from its upgrade request on. It is opened when the room has let it in.
+
+    `failure` is what the client did wrong, if it did: the close code for it, and a reason.
+    """
+
+    failure = (0, "")
+    # These are the class's until a client falls behind: most never do.
+    _look_at_bytes = MARK_BYTES  # unread; past it there is something to do
+    _judging = False
 
     def __init__(
-        self, owner: SocketOwner, number: int, transport: asyncio.Transport, upgrade: Upgrade
+        self,
+        owner: SocketOwner,
+        number: int,
+        transport: asyncio.Transport,
+        upgrade: Upgrade,
+        limits: SendLimits,
     ) -> None:
         super().__init__()
         self.number = number
         self._owner = owner
         self._transport = transport
         self._key = upgrade.key
+        self._limits = limits
         self._websocket: WSTransport | None = None
-        self._early: list[bytes] = []  # frames that the room sent before the handshake
-        self._early_bytes = 0
-        self._fragments: list[bytes] = []
-        self._fragments_kind = 0
-        self._fragments_bytes = 0
+        # Frames for a client that is not in yet, or that does not read; None: they are written.
+        self._held: HeldFrames | None = HeldFrames()
+        self._fragments: Fragments | None = None  # of a message that has not come whole
         self._close_sent: tuple[int, str] | None = None
         self._close_received: tuple[int, str] | None = None
         self._told = False
@@ -141,8 +156,14 @@ class ClientSocket(WSListener):
         self._stop_waiting()
         self._tell(ABNORMAL, "", False)
 
+    def _write_held(self) -> None:
+        held, self._held = self._held, None
+        while held:
+            self._transport.write(held.take())
+
     def _send_close(self, code: int, reason: str) -> None:
         assert self._websocket is not None
+        self._write_held()
         payload = b"" if code == NO_STATUS else code.to_bytes(2, "big") + reason.encode()
         self._websocket.send(WSMsgType.CLOSE, payload)
         if self._close_received is not None:
@@ -154,26 +175,67 @@ class ClientSocket(WSListener):
     # Sending
 
     def write_frame(self, frame: bytes) -> None:
-        """Send a frame that is already built; a client that does not read is closed."""
-        websocket = self._websocket
+        """Send a frame that is already built; what a client does not read is bounded."""
+        held = self._held
         if self._close_sent is not None:
             return
-        if websocket is None:
-            self._early.append(frame)
-            self._early_bytes += len(frame)
-            if self._early_bytes > EARLY_BYTES_MAX:
-                self._drop_slow()
+        if held is not None:
+            self._hold(held, frame)
             return
-        if websocket.is_close_frame_sent:
+        # There is one: until then everything is held.
+        if self._websocket.is_close_frame_sent:  # type: ignore[union-attr]
             return
         transport = self._transport
         transport.write(frame)
-        if transport.get_write_buffer_size() > SEND_BUFFER_BYTES_MAX:
+        if transport.get_write_buffer_size() > self._look_at_bytes:
+            self._fall_behind(len(frame))
+
+    def _fall_behind(self, newest_bytes: int) -> None:
+        unread_bytes = self._transport.get_write_buffer_size()
+        self._tell_if_more(unread_bytes)
+        if self._limits.drop_oldest:
+            self._held = HeldFrames()
+        elif unread_bytes - newest_bytes > self._limits.bytes_max and not self._judging:
+            # Not before the transport had a turn of the loop to write what this one has brought.
+            self._judging = True
+            asyncio.get_running_loop().call_soon(self._judge)
+
+    def _judge(self) -> None:
+        self._judging = False
+        if self._close_sent is not None:
+            return
+        if self._transport.get_write_buffer_size() > self._limits.bytes_max:
             self._drop_slow()
+
+    def _hold(self, held: HeldFrames, frame: bytes) -> None:
+        held.put(frame)
+        if self._websocket is None:
+            if held.held_bytes > EARLY_BYTES_MAX:
+                self._drop_slow()
+            return
+        if self._websocket.is_close_frame_sent:
+            return
+        written_bytes = self._transport.get_write_buffer_size()
+        self._owner.counts.dropped += held.drop_oldest(self._limits.bytes_max - written_bytes)
+        self._tell_if_more(held.held_bytes + written_bytes)
+
+    def _let_go(self, held: HeldFrames) -> None:
+        """Write what was held, as far as the client reads on."""
+        transport = self._transport
+        while held and transport.get_write_buffer_size() <= MARK_BYTES:
+            transport.write(held.take())
+        if not held:
+            self._held = None
+
+    def _tell_if_more(self, unread_bytes: int) -> None:
+        if unread_bytes > self._look_at_bytes:
+            self._owner.on_buffered(self, unread_bytes)
+            more_bytes = max(2 * self._look_at_bytes, unread_bytes)
+            self._look_at_bytes = min(more_bytes, self._limits.bytes_max)
 
     def _drop_slow(self) -> None:
         self._owner.counts.slow_clients += 1
-        self.close(TRY_AGAIN_LATER, "this client does not read what it is sent")
+        self._fail(TRY_AGAIN_LATER, "this client does not read what it is sent")
         # What waits would have to leave before the close frame: give it little time.
         asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._transport.abort)
 
@@ -192,9 +254,7 @@ class ClientSocket(WSListener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._websocket = transport
-        if self._early:
-            self._transport.write(b"".join(self._early))
-            self._early.clear()
+        self._write_held()
         if self._close_sent is not None:
             self._send_close(*self._close_sent)
 
@@ -223,48 +283,50 @@ class ClientSocket(WSListener):
             self.write_frame(build_frame(OPCODE_PONG, frame.get_payload_as_bytes()))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
+        if self._close_sent is None and transport.is_close_frame_sent:
+            sent = transport.close_handshake.sent  # by picows, which found the breach
+            assert sent is not None
+            self.failure = (int(cast(int, sent.code)), sent.reason or "a breach of the protocol")
         if self._close_received is not None:
             self._tell(*self._close_received, True)
         else:
             self._tell(ABNORMAL, "", False)
 
     def pause_writing(self) -> None:
-        """picows asks for it; the bound is `SEND_BUFFER_BYTES_MAX`."""
+        """picows asks for it, at `MARK_BYTES`; what is held back is decided in `write_frame`."""
 
     def resume_writing(self) -> None:
-        """See `pause_writing`."""
+        """The client has read almost all that was written to it."""
+        if self._held is not None and self._websocket is not None:
+            self._let_go(self._held)
+        if self._held is None and self._look_at_bytes > MARK_BYTES and not self._told:
+            self._look_at_bytes = MARK_BYTES
+            self._owner.on_buffered(self, self._transport.get_write_buffer_size())
 
     def _begin(self, frame: WSFrame, kind: int) -> None:
-        if self._fragments_kind:
+        if self._fragments is not None:
             self._fail(PROTOCOL_ERROR, "a new message began inside a fragmented one")
         elif frame.fin:
             self._deliver(kind, frame.get_payload_as_bytes())
         else:
-            self._fragments_kind = kind
-            self._fragments = []
-            self._fragments_bytes = 0
-            self._gather(frame)
+            self._fragments = Fragments(kind)
+            self._gather(self._fragments, frame)
 
     def _continue(self, frame: WSFrame) -> None:
-        if not self._fragments_kind:
+        if self._fragments is None:
             self._fail(PROTOCOL_ERROR, "a continuation without a beginning")
-            return
-        self._gather(frame)
-        if frame.fin and self._fragments_kind:
-            kind, self._fragments_kind = self._fragments_kind, 0
-            payload = b"".join(self._fragments)
-            self._fragments = []
-            self._deliver(kind, payload)
-
-    def _gather(self, frame: WSFrame) -> None:
-        piece = frame.get_payload_as_bytes()
-        self._fragments_bytes += len(piece)
-        if self._fragments_bytes > self._owner.message_bytes_max:
-            self._fail(TOO_BIG, f"a message has at most {self._owner.message_bytes_max} bytes")
-        elif len(self._fragments) >= FRAGMENTS_MAX:
-            self._fail(TOO_BIG, f"a message has at most {FRAGMENTS_MAX} fragments")
         else:
-            self._fragments.append(piece)
+            self._gather(self._fragments, frame)
+
+    def _gather(self, fragments: Fragments, frame: WSFrame) -> None:
+        try:
+            fragments.add(frame.get_payload_as_bytes(), self._owner.message_bytes_max)
+        except TooLarge as error:
+            self._fail(TOO_BIG, str(error))
+            return
+        if frame.fin:
+            self._fragments = None
+            self._deliver(fragments.kind, fragments.whole())
 
     def _deliver(self, kind: int, payload: bytes) -> None:
         # picows closes by itself where it finds a breach, and reads on for a moment.
@@ -292,7 +354,9 @@ class ClientSocket(WSListener):
             self._websocket.disconnect()
 
     def _fail(self, code: int, reason: str) -> None:
-        self._fragments, self._fragments_kind = [], 0
+        self._fragments = None
+        if self._close_sent is None:
+            self.failure = (code, reason)
         self.close(code, reason)
 
     def _tell(self, code: int, reason: str, was_clean: bool) -> None:

@@ -25,6 +25,8 @@ class DeskSocketOwner(Protocol):
 class DeskSocket:
     """One socket, from its CONNECT on: `number` is the gateway's, `line_number` the line's."""
 
+    failure = (0, "")  # rooms break no rule of the protocol
+
     def __init__(self, owner: DeskSocketOwner, link: Link, line_number: int, number: int) -> None:
         self.number = number
         self.link = link

@@ -13,7 +13,8 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 
 import msgspec
 from aiohttp import web
@@ -28,19 +29,19 @@ from ..actors.frames import (
     SEND_TEXT,
     TEXT,
     Kind,
+    pack_amount,
     unpack_broadcast,
     unpack_close,
-    unpack_parts,
 )
 from ..actors.messages import (
     AutoResponse,
     Closed,
     ConnectionRecord,
     Hello,
-    ResponseHead,
     RoomKey,
     Standing,
 )
+from ..actors.options import RoomOptions
 from ..storage import AlarmSource
 from ..storage.opening import open_backend
 from .addresses import BadAddress, RoomAddress, room_address
@@ -51,12 +52,16 @@ from .call_endpoint import CallEndpoint
 from .client_socket import TRY_AGAIN_LATER, ClientSocket
 from .desk_socket import DeskSocket, HeldSocket
 from .directory import Directory
+from .exchange import Exchange, RoomUnavailable
+from .exchanges import KINDS as OF_EXCHANGES
+from .exchanges import Exchanges
 from .front import Front
 from .handshake import BadHandshake, Upgrade
-from .http_front import HttpFront, RoomUnavailable, http_log
+from .http_front import HttpFront, http_log
 from .manager_client import Managers
 from .route import PendingEvent, Route
 from .router import Router
+from .send_buffer import send_limits
 from .settings import GatewaySettings
 from .status import GatewayStatus
 from .summons import SummonsDesk
@@ -76,7 +81,7 @@ class Gateway:
     def __init__(
         self,
         settings: GatewaySettings,
-        parties: Sequence[str],
+        parties: Mapping[str, RoomOptions],
         open_alarms: Callable[[str], Awaitable[AlarmSource]] = open_backend,
         *,
         token: str | None = None,
@@ -85,7 +90,7 @@ class Gateway:
         `token` lets programs call rooms, and without one none can."""
         self.settings = settings
         self.message_bytes_max = settings.message_bytes_max
-        self.parties = frozenset(parties)
+        self.parties = parties
         # Events of rooms that cannot start with a new version wait for its roll-back.
         self.patient = False
         self.counts = GatewayCounts()
@@ -103,7 +108,7 @@ class Gateway:
             lambda: open_alarms(settings.redis_url), self._router, lambda: self.parties
         )
         self._sockets: dict[int, tuple[HeldSocket, Route]] = {}
-        self._requests: dict[int, asyncio.Future[tuple[ResponseHead, bytes]]] = {}
+        self._exchanges = Exchanges(self._router)
         self._numbers = itertools.count(1)
         folder = os.path.dirname(settings.manager_address)
         self.desk = CallDesk(self, self._router, self._numbers, folder)
@@ -125,7 +130,8 @@ class Gateway:
             address = await self._summons.start()
             self._router.introduce(msgspec.structs.replace(self._me, address=address))
         await self.desk.start()
-        http = web.Server(self._answer, access_log=None, logger=http_log)
+        # A client that leaves is no longer waited with: a streamed answer would go on for nobody.
+        http = web.Server(self._answer, access_log=None, logger=http_log, handler_cancellation=True)
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Front(self, http),
             self.settings.host,
@@ -218,13 +224,16 @@ class Gateway:
         if route.refusing:
             raise BadHandshake(503, "the room has too much to do; try again later")
         number = next(self._numbers)
-        socket = ClientSocket(self, number, transport, upgrade)
+        options = self.parties[address.key.party]
+        limits = send_limits(options.send_buffer_bytes_max, options.drop_oldest)
+        socket = ClientSocket(self, number, transport, upgrade, limits)
         self._sockets[number] = (socket, route)
         record = ConnectionRecord(
             number,
             client_id,
             f"ws://{upgrade.host}{upgrade.path}",
             upgrade.headers,
+            path=address.path,
         )
         self.counts.connects += 1
         self._router.send_connect(route, record)
@@ -256,8 +265,17 @@ class Gateway:
         route.sockets.pop(socket.number, None)
         if route.record(socket.number) is None:
             return  # its CONNECT was given up: no room has met it
-        closed = messages.encode(Closed(code, reason, was_clean))
+        failure, why = socket.failure
+        closed = messages.encode(Closed(code, reason, was_clean, failure, why))
         self._router.send(route, Kind.CLOSED, socket.number, closed)
+
+    def on_buffered(self, socket: ClientSocket, size_bytes: int) -> None:
+        """So much waits for a client to read it: passed a mark, or was read."""
+        route = self._sockets[socket.number][1]
+        record = route.record(socket.number)
+        if record is not None:
+            record.buffered_bytes = size_bytes
+        self._router.send_aside(route, Kind.BUFFERED, socket.number, pack_amount(size_bytes))
 
     def known_room(self, raw_path: str) -> RoomAddress | None:
         """The room at a path; None if the path is not a room's.
@@ -272,30 +290,24 @@ class Gateway:
             raise LookupError(f"there is no party {address.key.party!r}; deployed: {known}")
         return address
 
-    async def ask_room(
-        self, address: RoomAddress, head: messages.RequestHead, payload: bytes
-    ) -> tuple[ResponseHead, bytes]:
-        """Take a request to a room and wait for what it answers.
+    def options_of(self, party: str) -> RoomOptions:
+        """The options of a deployed party."""
+        return self.parties[party]
+
+    def ask_room(
+        self, address: RoomAddress, payload: bytes
+    ) -> AbstractAsyncContextManager[Exchange]:
+        """Take a request to a room, for as long as its answer is waited for.
 
         Raises:
-            RoomUnavailable: If the room has too much to do or cannot be woken.
-            TimeoutError: If it does not answer in `request_timeout_s`.
+            RoomUnavailable: If the room has too much to do.
         """
         self.counts.requests += 1
         route = self._router.route(address.key)
         if route.refusing:
             self.counts.refused += 1
             raise RoomUnavailable(503, "the room has too much to do; try again later")
-        number = next(self._numbers)
-        answer: asyncio.Future[tuple[ResponseHead, bytes]]
-        answer = asyncio.get_running_loop().create_future()
-        self._requests[number] = answer
-        try:
-            self._router.send(route, Kind.REQUEST, number, payload)
-            async with asyncio.timeout(self.settings.request_timeout_s):
-                return await answer
-        finally:
-            del self._requests[number]
+        return self._exchanges.ask(route, next(self._numbers), payload)
 
     def wake(self, key: RoomKey, *, only_held: bool) -> None:
         """Have a room woken where it is placed, and its clients here be known to it.
@@ -320,8 +332,8 @@ class Gateway:
                 held[0].write_frame(build_frame(opcode, payload))
         elif kind in (BROADCAST_TEXT, BROADCAST_BINARY):
             self._broadcast(route, kind, payload)
-        elif kind == Kind.RESPONSE:
-            self._on_response(number, payload)
+        elif kind in OF_EXCHANGES:
+            self._exchanges.on_room_frame(route, kind, number, payload)
         elif kind == Kind.RETURN:
             self.desk.on_return(number, payload)
         elif kind == Kind.AUTO_RESPONSE:
@@ -348,18 +360,17 @@ class Gateway:
             for socket in list(route.sockets.values()):
                 socket.write_frame(frame)
 
-    def _on_response(self, number: int, payload: bytes) -> None:
-        answer = self._requests.get(number)
-        if answer is not None and not answer.done():
-            head, body = unpack_parts(payload)
-            answer.set_result((messages.decode(head, ResponseHead), body))
-
     def _on_standing(self, route: Route, kind: int, number: int, payload: bytes) -> None:
         if kind == Kind.ACCEPT or kind == Kind.STANDING:
             record = route.record(number)
             if record is not None:
                 standing = messages.decode(payload, Standing)
                 record.tags, record.state = standing.tags, standing.state
+                record.place = standing.place
+        elif kind == Kind.REPLACED:
+            record = route.record(number)
+            if record is not None:
+                record.replaced = True
         held = self._sockets.get(number)
         if held is None:
             return
@@ -367,9 +378,13 @@ class Gateway:
             route.sockets[number] = held[0]
         elif kind == Kind.ACCEPT:
             held[0].open()
-        elif kind == Kind.CLOSE:
+        elif kind == Kind.CLOSE or kind == Kind.REPLACED:
             route.sockets.pop(number, None)
             held[0].close(*unpack_close(payload))
+
+    def on_room_left(self, route: Route) -> None:
+        """The room actor that had the room has it no more."""
+        self._exchanges.on_room_left(route.key)
 
     def on_event_failed(
         self, route: Route, event: PendingEvent, why: str, *, try_again: bool
@@ -377,9 +392,7 @@ class Gateway:
         """An event will not be handled: tell whoever sent it."""
         self.counts.refused += 1
         if event.kind == Kind.REQUEST:
-            answer = self._requests.get(event.number)
-            if answer is not None and not answer.done():
-                answer.set_exception(RoomUnavailable(503 if try_again else 500, why))
+            self._exchanges.fail(event.number, 503 if try_again else 500, why)
         elif event.kind == Kind.CALL:
             self.desk.on_event_failed(event, why)
         elif event.kind == Kind.ALARM:

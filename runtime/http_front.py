@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -10,25 +9,15 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from ..actors import messages
-from ..actors.frames import pack_parts
-from ..actors.messages import RequestHead, ResponseHead
 from .addresses import BadAddress, RoomAddress
 from .front import Doorkeeper, let_wait
-from .handshake import BadHandshake, check_upgrade, is_utf8
+from .handshake import BadHandshake, check_upgrade
+from .room_requests import RoomAsker, RoomRequests, plain
 
 if TYPE_CHECKING:
     from .settings import GatewaySettings
 
-log = logging.getLogger(__name__)
-
 INDEX = "index.html"
-BODY_TIMEOUT_S = 60.0  # for a body to arrive
-BODIES_BYTES_MAX = 256 * 1024 * 1024  # of all bodies that are arriving
-# What belongs to a client's connection and not to a room's answer: the gateway says it itself.
-_CONNECTION_HEADERS = frozenset(
-    ["connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]
-)
 
 
 class OwnDefects(logging.Filter):
@@ -43,39 +32,24 @@ http_log = logging.getLogger("parlour.http")  # of aiohttp
 http_log.addFilter(OwnDefects())
 
 
-class RoomUnavailable(Exception):
-    """A request that its room will not answer; the text is for the client."""
+class Rooms(Doorkeeper, RoomAsker, Protocol):
+    """Who knows of rooms: the gateway."""
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+    def known_room(self, raw_path: str) -> RoomAddress | None:
+        """The room at a path; None if the path is not a room's.
 
-
-class BadBody(Exception):
-    """A request body that is not taken; the text is for the client."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class RoomAsker(Doorkeeper, Protocol):
-    """Who takes requests to rooms: the gateway."""
-
-    def known_room(self, raw_path: str) -> RoomAddress | None: ...
-
-    async def ask_room(
-        self, address: RoomAddress, head: RequestHead, payload: bytes
-    ) -> tuple[ResponseHead, bytes]: ...
+        Raises:
+            BadAddress: If the id is not valid.
+            LookupError: If no such party is deployed.
+        """
 
 
 class HttpFront:
     """Answers what is not a WebSocket."""
 
-    def __init__(self, rooms: RoomAsker, settings: GatewaySettings) -> None:
+    def __init__(self, rooms: Rooms, settings: GatewaySettings) -> None:
         self._rooms = rooms
-        self._body_bytes_max = settings.body_bytes_max
-        self._bodies_bytes = 0  # of all bodies that have not arrived whole
+        self._requests = RoomRequests(rooms, settings.request_timeout_s)
         self._public = Path(settings.public_folder).resolve() if settings.public_folder else None
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -91,36 +65,7 @@ class HttpFront:
             return self._static(request)
         if request.headers.get("upgrade", "").lower() == "websocket":
             return self._upgrade(request)
-        return await self._ask(request, address)
-
-    async def _ask(self, request: web.BaseRequest, address: RoomAddress) -> web.Response:
-        if not is_utf8(request.raw_path, request.headers):
-            return plain(400, "path and headers must be UTF-8")
-        try:
-            body = await self._read_body(request) if request.body_exists else b""
-        except BadBody as error:
-            response = plain(error.status, str(error))
-            response.force_close()
-            return response
-        head = RequestHead(
-            request.method,
-            f"{request.scheme}://{request.host}{request.raw_path}",
-            address.path,
-            [(str(name), value) for name, value in request.headers.items()],
-        )
-        payload = pack_parts(messages.encode(head), body)
-        try:
-            answer, answer_body = await self._rooms.ask_room(address, head, payload)
-        except RoomUnavailable as error:
-            return plain(error.status, str(error))
-        except TimeoutError:
-            return plain(504, "the room did not answer in time")
-        response = web.Response(status=answer.status, body=answer_body)
-        response.headers.clear()
-        for name, value in answer.headers:
-            if name.lower() not in _CONNECTION_HEADERS:
-                response.headers.add(name, value)
-        return response
+        return await self._requests.handle(request, address)
 
     def _upgrade(self, request: web.BaseRequest) -> web.Response:
         """A connection that served HTTP before is to be a WebSocket: take it from aiohttp."""
@@ -140,31 +85,6 @@ class HttpFront:
         request.protocol.transport = None
         request.protocol.connection_lost(None)
         return web.Response()
-
-    async def _read_body(self, request: web.BaseRequest) -> bytes:
-        too_large = BadBody(413, f"a body has at most {self._body_bytes_max} bytes")
-        size = request.content_length
-        if size is not None and size > self._body_bytes_max:
-            raise too_large
-        if request.headers.get("expect", "").lower() == "100-continue" and request.transport:
-            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        chunks: list[bytes] = []
-        read_bytes = 0
-        try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                async for chunk in request.content.iter_any():
-                    read_bytes += len(chunk)
-                    self._bodies_bytes += len(chunk)
-                    chunks.append(chunk)
-                    if read_bytes > self._body_bytes_max:
-                        raise too_large
-                    if self._bodies_bytes > BODIES_BYTES_MAX:
-                        raise BadBody(503, "too much is being sent at once; try again later")
-        except TimeoutError:
-            raise BadBody(408, f"a body must arrive within {BODY_TIMEOUT_S:.0f} s") from None
-        finally:
-            self._bodies_bytes -= read_bytes
-        return b"".join(chunks)
 
     def _static(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method not in ("GET", "HEAD"):
@@ -187,8 +107,3 @@ class HttpFront:
             return file if file.is_relative_to(self._public) and file.is_file() else None
         except (OSError, RuntimeError):  # a name that is too long, links that lead in a circle
             return None
-
-
-def plain(status: int, message: str) -> web.Response:
-    """A short answer in text."""
-    return web.Response(status=status, text=message + "\n")

@@ -36,6 +36,10 @@ GATEWAY_COUNTERS = {
     "bytes_out": ("parlour_sent_bytes", "Bytes of those messages"),
     "refused": ("parlour_refused", "Sockets, requests and events that no room has taken"),
     "slow_clients": ("parlour_slow_clients", "Clients closed as they did not read what they got"),
+    "dropped": (
+        "parlour_dropped_messages",
+        "Messages dropped as clients did not read them in time",
+    ),
 }
 
 

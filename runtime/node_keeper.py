@@ -97,7 +97,7 @@ class NodeKeeper:
 
     async def tell_gateway(self, news: News) -> None:
         """Say which parties there are, and whether events wait for rooms that cannot start."""
-        parties = list(news.deployed.code.parties) if news.deployed is not None else []
+        parties = news.deployed.code.parties if news.deployed is not None else {}
         self.gateway = await self._ask(
             "gateway", lambda actor: actor.look.remote(parties, news.patient)
         )

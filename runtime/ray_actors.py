@@ -20,6 +20,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..actors.messages import RoomKey
 from ..actors.network import Network, tls_of_ray
+from ..actors.options import RoomOptions
 from ..actors.ray_actor import LOG_FORMAT, RayRoomActor
 from ..actors.resources import ActorResources
 from ..actors.room_actor import RoomActorSettings
@@ -271,15 +272,15 @@ class RayGateway:
         logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
         settings = replace(settings, network=on_this_node(settings.network))
         deployed = deployment.load()
-        parties = list(deployed.code.parties) if deployed else []
+        parties = deployed.code.parties if deployed else {}
         self._gateway = Gateway(settings, parties, token=deployment.admin_token())
         self._started = asyncio.get_running_loop().create_task(self._gateway.start())
         gc.freeze()
 
-    async def look(self, parties: list[str], patient: bool) -> GatewayStatus:
+    async def look(self, parties: dict[str, RoomOptions], patient: bool) -> GatewayStatus:
         """Learn what is deployed; returns how things are here, if it works."""
         await self._started
-        self._gateway.parties = frozenset(parties)
+        self._gateway.parties = parties
         self._gateway.patient = patient
         return self._gateway.status()
 

@@ -200,6 +200,7 @@ class Route:
         """Belong to a room actor from now on; returns the connections that the room knows.
 
         A connection whose CONNECT is still pending is not among them: the room will meet it anew.
+        Nor is one that a newer one has replaced: the room was done with it when it said so.
         """
         self.link, self.channel, self.placing = link, channel, False
         self.address = address
@@ -208,7 +209,7 @@ class Route:
         known = [
             held.record
             for held in self._connections.values()
-            if first_pending is None or held.sequence < first_pending
+            if (first_pending is None or held.sequence < first_pending) and not held.record.replaced
         ]
         numbers = {record.number for record in known}
         self.sockets = {n: socket for n, socket in self.sockets.items() if n in numbers}

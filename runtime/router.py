@@ -19,7 +19,7 @@ from typing import Protocol
 import msgspec
 
 from ..actors import messages
-from ..actors.frames import DONE, GONE_LOST, GONE_RETURN, Kind, pack
+from ..actors.frames import ASIDE, DONE, GONE_LOST, GONE_RETURN, Kind, pack
 from ..actors.link import Link, connect
 from ..actors.messages import Attach, ConnectionRecord, Hello, Refused, RoomKey
 from ..actors.network import Address, Network
@@ -41,6 +41,8 @@ class RoomListener(Protocol):
     """Who is told what rooms say: the gateway."""
 
     def on_room_frame(self, route: Route, kind: int, number: int, payload: bytes) -> None: ...
+
+    def on_room_left(self, route: Route) -> None: ...
 
     def on_event_failed(
         self, route: Route, event: PendingEvent, why: str, *, try_again: bool
@@ -121,6 +123,11 @@ class Router:
         """Take a new connection to its room."""
         sequence = self.send(route, Kind.CONNECT, record.number, messages.encode(record))
         route.add_connection(record, sequence)
+
+    def send_aside(self, route: Route, kind: int, number: int, payload: bytes) -> None:
+        """Tell the room actor that the room has now something that is no event of the room."""
+        if route.link is not None:
+            route.link.write(pack(kind, route.channel | ASIDE, number, 0, payload))
 
     # Finding room actors
 
@@ -279,6 +286,7 @@ class Router:
 
     def _on_gone(self, route: Route, how: bytes) -> None:
         del self._by_channel[route.channel]
+        self._listener.on_room_left(route)
         if how not in (b"", GONE_LOST, GONE_RETURN):
             self._room_lost(route)
             return
@@ -308,6 +316,7 @@ class Router:
         for channel, route in list(self._by_channel.items()):
             if route.link is link:
                 del self._by_channel[channel]
+                self._listener.on_room_left(route)
                 if link.vanished:
                     # A node or a network is to blame, and no event.
                     route.detach()

@@ -18,8 +18,8 @@ class GatewaySettings:
     """Of a gateway.
 
     `redis_url` names the server of the rooms, whose alarms the gateway looks after,
-    `message_bytes_max` bounds one WebSocket message, `body_bytes_max` one request body,
-    `request_timeout_s` how long a room may take to answer a request.
+    `message_bytes_max` bounds one WebSocket message, `request_timeout_s` how long a room may take
+    to answer a request.
     """
 
     host: str
@@ -29,7 +29,6 @@ class GatewaySettings:
     network: Network | None = None  # None: this node is alone
     public_folder: str | None = None
     message_bytes_max: int = 1024 * 1024
-    body_bytes_max: int = 16 * 1024 * 1024
     request_timeout_s: float = 60.0
 
 

@@ -45,7 +45,7 @@ class Node:
             redis_url=NO_SERVER,
             public_folder=public_folder,
         )
-        self.gateway = Gateway(settings, [], self._open)
+        self.gateway = Gateway(settings, {}, self._open)
         self._actors: dict[str, asyncio.Task[RoomActor]] = {}  # of each party
         self._tasks: set[asyncio.Task[None]] = set()
         self._links: set[Link] = set()  # of whoever has a question to the manager
@@ -76,7 +76,7 @@ class Node:
     def deploy(self, party: str, room_class: type[Room]) -> None:
         """Make a party known."""
         self.parties[party] = room_class
-        self.gateway.parties = frozenset(self.parties)
+        self.gateway.parties = {**self.gateway.parties, party: options_of(room_class)}
 
     # The rooms
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from parlour.actors import messages
-from parlour.actors.frames import Kind, pack, pack_parts, unpack_parts
+from parlour.actors.frames import ASIDE, Kind, pack, pack_parts, unpack_parts
 from parlour.actors.link import Link, connect, listen
 from parlour.actors.live_room import LiveRoom, Surroundings
 from parlour.actors.messages import (
@@ -144,6 +144,10 @@ class Gateway:
     def close(self, number: int, code: int = 1000) -> int:
         return self.send(Kind.CLOSED, number, messages.encode(Closed(code, "bye", True)))
 
+    def aside(self, kind: Kind, number: int, payload: bytes = b"") -> None:
+        """Something that is no event."""
+        self.link.write(pack(kind, self.channel | ASIDE, number, 0, payload))
+
     def alarm(self) -> int:
         return self.send(Kind.ALARM, 0, b"")
 
@@ -166,6 +170,12 @@ class Gateway:
         while not taken or taken[-1].sequence < sequence:
             taken += await self.until(Kind.DONE)
         return taken
+
+    async def pieces(self) -> tuple[list[bytes], bytes]:
+        """The pieces of a streamed answer, and what is said of its end."""
+        frames = await self.inbox.take_until(Kind.END)
+        pieces = [frame.payload for frame in frames if frame.kind is Kind.PIECE]
+        return pieces, frames[-1].payload
 
     async def answer(self) -> tuple[int, bytes, dict[str, str]]:
         """Status, body and headers of the next response."""
@@ -207,13 +217,18 @@ class Stage:
         self.room.start()
         return self.room
 
+    async def listen(self) -> str:
+        """Where gateways reach the room."""
+        address = str(self._folder / "rooms.sock")
+        if self._server is None:
+            self._server = await listen(address, self._on_frame, self._on_lost)
+        return address
+
     async def gateway(
         self, gateway_id: str = "g1", first_sequence: int = 1, summoned_at: str = ""
     ) -> Gateway:
         """A gateway with a link to the room, not attached yet."""
-        address = str(self._folder / "rooms.sock")
-        if self._server is None:
-            self._server = await listen(address, self._on_frame, self._on_lost)
+        address = await self.listen()
         inbox = Inbox()
         hello = Hello("gateway", gateway_id, 1, summoned_at)
         link = await connect(address, hello, inbox.on_frame, inbox.on_lost)
@@ -258,6 +273,8 @@ class Stage:
     ) -> None:
         if kind == Kind.ATTACH:
             self.room.attach(link, channel, messages.decode(payload, Attach))
+        elif channel & ASIDE:
+            self.room.hear(link, channel ^ ASIDE, kind, number, payload)
         else:
             self.room.deliver(link, channel, kind, number, sequence, payload)
 
@@ -265,12 +282,13 @@ class Stage:
         self.room.detach(link)
 
 
-def record(number: int, connection_id: str = "", state: bytes = b"") -> ConnectionRecord:
+def record(
+    number: int, connection_id: str = "", state: bytes = b"", place: int = 0
+) -> ConnectionRecord:
     """A connection as the gateway keeps it."""
     name = connection_id or f"c{number}"
-    return ConnectionRecord(
-        number, name, f"ws://h/party/lobby?_pk={name}", [("Host", "h")], [], state
-    )
+    uri = f"ws://h/party/lobby?_pk={name}"
+    return ConnectionRecord(number, name, uri, [("Host", "h")], [], state, place)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -13,6 +13,8 @@ from parlour.storage import encode
 
 from .staging import Diary, Stage, record, until
 
+PLACE = 2**32 + 1  # the first connection of a room that was claimed once
+
 
 async def test_events_of_a_channel_that_is_not_attached_are_dropped(stage: Stage) -> None:
     """They belong to a room that has left; their gateway still holds them."""
@@ -199,7 +201,7 @@ async def test_the_standing_of_a_connection_reaches_the_gateway(stage: Stage) ->
     gateway = await stage.attached()
     gateway.connect(1)
     accept = (await gateway.until(Kind.ACCEPT))[-1]
-    assert messages.decode(accept.payload, Standing) == Standing([], encode("early"))
+    assert messages.decode(accept.payload, Standing) == Standing([], encode("early"), PLACE)
     gateway.text(1, "late")
     standing = (await gateway.until(Kind.STANDING))[-1]
-    assert messages.decode(standing.payload, Standing) == Standing([], encode("late"))
+    assert messages.decode(standing.payload, Standing) == Standing([], encode("late"), PLACE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -66,6 +67,7 @@ def test_a_content_type_of_the_rooms_own_counts() -> None:
     for response in (
         Response("<p>", headers={"Content-Type": "text/html"}),
         Response.json({}, headers={"CONTENT-TYPE": "text/html"}),
+        Response.html("<p>", headers={"CONTENT-TYPE": "text/html"}),
     ):
         assert response.headers.getall("content-type") == ["text/html"]
 
@@ -115,3 +117,54 @@ def test_what_on_request_must_not_return_is_said(value: object) -> None:
     """Forgetting to return is the usual case."""
     with pytest.raises(TypeError, match=f"returned {type(value).__name__}; return a Response"):
         as_response(value)
+
+
+async def test_a_whole_body_is_a_stream_of_one_piece() -> None:
+    """A room that streams bodies need not ask how long one is."""
+    assert [piece async for piece in request(body=b"hello").stream()] == [b"hello"]
+    assert [piece async for piece in request().stream()] == []
+    assert not request(body=b"hello").streamed
+
+
+def test_a_page_is_html() -> None:
+    """In UTF-8."""
+    response = Response.html("<p>été", 404)
+    assert (response.status, response.body) == (404, "<p>été".encode())
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_names_where_to_go(status: int) -> None:
+    """302 unless it is said otherwise."""
+    response = Response.redirect("/elsewhere?a=1", status)
+    assert (response.status, response.headers["location"]) == (status, "/elsewhere?a=1")
+    assert Response.redirect("/").status == 302
+
+
+@pytest.mark.parametrize(("location", "status"), [("/", 200), ("/", 304), ("/\r\nX: y", 302)])
+def test_a_redirect_that_is_none_is_refused(location: str, status: int) -> None:
+    """Nor does a location begin another header."""
+    with pytest.raises(ValueError, match="was given"):
+        Response.redirect(location, status)
+
+
+async def test_pieces_are_text_or_bytes() -> None:
+    """Anything else ends the stream; the iterator is closed with it."""
+    closed = []
+
+    async def stream() -> AsyncIterator[Any]:
+        try:
+            yield "é"
+            yield bytearray(b"x")
+            yield 1
+        finally:
+            closed.append(True)
+
+    response = Response(stream())
+    assert response.streamed
+    pieces = response.pieces()
+    assert [await anext(pieces), await anext(pieces)] == ["é".encode(), b"x"]
+    with pytest.raises(TypeError, match="gave int"):
+        await anext(pieces)
+    assert closed == [True]
+    assert [piece async for piece in Response("whole").pieces()] == [b"whole"]

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import pytest
+from parlour.actors.cors import Cors
 from parlour.actors.options import ROOMS_PER_ACTOR_MAX, InvalidOption, RoomOptions, options_of
 from parlour.actors.resources import NO_RESOURCES, ActorResources
 from parlour.actors.room import Room
@@ -18,6 +19,11 @@ DEFAULTS: dict[str, Any] = {
     "rooms_per_actor": 1,
     "interleave": False,
     "handler_timeout": 30.0,
+    "send_buffer": 4 * 1024 * 1024,
+    "slow_client": "close",
+    "body_limit": 16 * 1024 * 1024,
+    "stream_bodies": False,
+    "cors": False,
     "num_cpus": 0,
     "num_gpus": 0,
     "memory": 0,
@@ -45,6 +51,11 @@ def test_what_is_given_is_taken() -> None:
     assert options(rooms_per_actor=ROOMS_PER_ACTOR_MAX).rooms_per_actor == ROOMS_PER_ACTOR_MAX
     assert options(interleave=True).interleave is True
     assert options(handler_timeout=1e9).handler_s_max == 1e9
+    assert options(send_buffer=1 << 16).send_buffer_bytes_max == 1 << 16
+    assert options(slow_client="drop_oldest").drop_oldest is True
+    assert options(body_limit=1).body_bytes_max == 1
+    assert options(stream_bodies=True).stream_bodies is True
+    assert options(cors=True).cors == Cors()
 
 
 def test_options_are_inherited() -> None:
@@ -75,7 +86,7 @@ def test_only_a_lifetime_may_be_without_an_end(name: str) -> None:
         options(**{name: None})
 
 
-@pytest.mark.parametrize("name", ["rooms_per_actor", "memory_limit"])
+@pytest.mark.parametrize("name", ["rooms_per_actor", "memory_limit", "body_limit"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "1", True, None, 2**60])
 def test_counts_are_whole_numbers_in_their_limits(name: str, value: Any) -> None:
     """Neither nothing nor without bound."""
@@ -83,12 +94,32 @@ def test_counts_are_whole_numbers_in_their_limits(name: str, value: Any) -> None
         options(**{name: value})
 
 
-@pytest.mark.parametrize("name", ["hibernate", "interleave"])
+@pytest.mark.parametrize("name", ["hibernate", "interleave", "stream_bodies"])
 @pytest.mark.parametrize("value", [0, 1, None, "yes", 3.0])
 def test_flags_are_true_or_false(name: str, value: Any) -> None:
     """`hibernate = 30` is a mistake that would be silent otherwise."""
     with pytest.raises(InvalidOption, match=f"Chat.{name} = .* True or False"):
         options(**{name: value})
+
+
+@pytest.mark.parametrize("value", [1, 65_535, 2**40, "1"])
+def test_a_send_buffer_is_at_least_what_a_transport_takes(value: Any) -> None:
+    """Less would close clients that read."""
+    with pytest.raises(InvalidOption, match="Chat.send_buffer = .* a whole number, 65536 to "):
+        options(send_buffer=value)
+
+
+@pytest.mark.parametrize("value", ["drop", None, True, "DROP_OLDEST"])
+def test_a_policy_that_there_is_not_is_refused(value: Any) -> None:
+    """Naming those that there are."""
+    with pytest.raises(InvalidOption, match="slow_client = .* 'close' or 'drop_oldest'"):
+        options(slow_client=value)
+
+
+def test_a_cors_option_that_says_nothing_is_refused() -> None:
+    """With what it may be."""
+    with pytest.raises(InvalidOption, match="Chat.cors = 'https://x' .* a list of origins"):
+        options(cors="https://x")
 
 
 def test_resources_are_taken_as_ray_counts_them() -> None:

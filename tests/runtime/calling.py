@@ -16,6 +16,7 @@ from parlour.actors.frames import Kind, pack
 from parlour.actors.link import Link, listen
 from parlour.actors.live_room import LiveRoom
 from parlour.actors.messages import Hello, Placed, RoomKey, Wake
+from parlour.actors.options import options_of
 from parlour.actors.room import Room
 from parlour.actors.room_actor import RoomActor, RoomActorSettings
 from parlour.runtime import router as router_module
@@ -64,7 +65,8 @@ class Stage:
             manager_address=self._manager_address,
             redis_url=f"unix://{self._folder}/no-server.sock",
         )
-        return Gateway(settings, list(self._parties), self._open, token=TOKEN)
+        options = {party: options_of(of) for party, of in self._parties.items()}
+        return Gateway(settings, options, self._open, token=TOKEN)
 
     async def start(self) -> None:
         self._manager = await listen(

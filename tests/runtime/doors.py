@@ -11,6 +11,7 @@ from parlour.actors.frames import Kind
 from parlour.runtime.client_socket import ClientSocket
 from parlour.runtime.front import Front
 from parlour.runtime.handshake import BadHandshake, Upgrade
+from parlour.runtime.send_buffer import SendLimits
 
 from .raw_client import TIMEOUT_S
 
@@ -26,6 +27,9 @@ class Door:
         upgrades: What they asked for.
         messages: What they said, in order.
         ends: How their connections ended: code, reason, whether clean.
+        failures: What they did wrong: code and reason.
+        buffered: How much waited for them, each time that it was told.
+        limits: Of what they may not have read.
     """
 
     def __init__(self, message_bytes_max: int = 1 << 20, handler: Handler | None = None) -> None:
@@ -37,10 +41,13 @@ class Door:
         self.upgrades: list[Upgrade] = []
         self.messages: list[tuple[Kind, bytes]] = []
         self.ends: list[tuple[int, str, bool]] = []
+        self.failures: list[tuple[int, str]] = []
+        self.buffered: list[int] = []
+        self.limits = SendLimits()
         self.port = 0
         self._changed = asyncio.Event()
         self._server: asyncio.AbstractServer | None = None
-        self._http = web.Server(handler or self._answer, access_log=None)
+        self._http = web.Server(handler or self._answer, access_log=None, handler_cancellation=True)
 
     async def start(self) -> None:
         self._server = await asyncio.get_running_loop().create_server(
@@ -72,7 +79,7 @@ class Door:
     def on_upgrade(self, transport: asyncio.Transport, upgrade: Upgrade) -> ClientSocket:
         if upgrade.path == "/nowhere":
             raise BadHandshake(404, "there is no room at this path")
-        socket = ClientSocket(self, len(self.sockets), transport, upgrade)
+        socket = ClientSocket(self, len(self.sockets), transport, upgrade, self.limits)
         self.sockets.append(socket)
         self.transports.append(transport)
         self.upgrades.append(upgrade)
@@ -87,6 +94,12 @@ class Door:
 
     def on_closed(self, socket: ClientSocket, code: int, reason: str, was_clean: bool) -> None:
         self.ends.append((code, reason, was_clean))
+        if socket.failure[0]:
+            self.failures.append(socket.failure)
+        self._changed.set()
+
+    def on_buffered(self, socket: ClientSocket, size_bytes: int) -> None:
+        self.buffered.append(size_bytes)
         self._changed.set()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:

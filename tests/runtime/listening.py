@@ -18,6 +18,9 @@ class Listener:
         self.failed: list[tuple[bytes, str, bool]] = []
         self._changed = asyncio.Event()
 
+    def on_room_left(self, route: Route) -> None:
+        pass
+
     def on_room_frame(self, route: Route, kind: int, number: int, payload: bytes) -> None:
         self.said.append((kind, number, payload))
         self._changed.set()

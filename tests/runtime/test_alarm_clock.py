@@ -21,6 +21,9 @@ class Listener:
 
     patient = False
 
+    def on_room_left(self, route: Route) -> None:
+        pass
+
     def on_room_frame(self, route: Route, kind: int, number: int, payload: bytes) -> None:
         raise AssertionError("no room says anything here")
 

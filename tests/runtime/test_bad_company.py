@@ -28,7 +28,6 @@ async def test_a_crowd_that_never_reads_is_closed(
     whole: WholeNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each has a bound of what waits for it; the one who reads is answered meanwhile."""
-    monkeypatch.setattr(client_socket, "SEND_BUFFER_BYTES_MAX", 100_000)
     monkeypatch.setattr(client_socket, "CLOSE_TIMEOUT_S", 0.05)
     async with bystander(whole.port) as other, asyncio.TaskGroup() as crowd:
 

@@ -22,6 +22,7 @@ from parlour.actors.call_errors import (
 )
 from parlour.actors.http import Request, Response
 from parlour.actors.room import Room
+from parlour.actors.watch import Watching
 from parlour.runtime.outside import Rooms
 from parlour.storage import DataCloneError
 
@@ -32,6 +33,12 @@ from .calling import Stage, staged
 
 class OutOfStock(LookupError):
     """No exception of Python's own."""
+
+
+async def pieces(count: int) -> AsyncIterator[bytes]:
+    """A body piece by piece."""
+    for number in range(count):
+        yield b"piece %d " % number + bytes(0 if count < 10 else 100_000)
 
 
 class Shop(Room):
@@ -109,9 +116,19 @@ class Shop(Room):
         answer: int = await self.parties.shop.get(room).note("after the write")
         return answer
 
+    async def write_and_wait(self, room: str, write: bool) -> Any:
+        """Wait for another room, after a write of its own or without one."""
+        if write:
+            self.storage.put("asked", True)
+        return await self.parties.shop.get(room).hold()
+
     async def on_request(self, request: Request) -> Response:
         if request.path == "/raise":
             raise RuntimeError("secret")
+        if request.path in ("/streamed", "/endless"):
+            return Response(pieces(3 if request.path == "/streamed" else 10**9))
+        if request.path == "/large":
+            return Response(bytes(calls_module.CALL_BYTES_MAX + 1))
         if request.path == "/back":
             return Response(await self.parties.shop.get(request.query["to"]).chain())
         said = f"{request.method} {request.url} {request.path} {request.text()}"
@@ -137,12 +154,22 @@ class Turns(Shop):
         return f"{self.id} {answer}"
 
 
+class Needy(Room):
+    """Asks another room before it is there for anybody."""
+
+    async def on_start(self) -> None:
+        self.name_of_friend: str = await self.parties.shop.get("a").chain()
+
+    def friend(self) -> str:
+        return self.name_of_friend
+
+
 @pytest.fixture
 async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     """Rooms `b` and `d` are in another process than the others."""
     Shop.seen = []
     Shop.gate = asyncio.Event()
-    async with staged(tmp_path, monkeypatch, shop=Shop, turns=Turns) as stage:
+    async with staged(tmp_path, monkeypatch, shop=Shop, turns=Turns, needy=Needy) as stage:
         stage.places.update(b=1, d=1)
         yield stage
 
@@ -209,9 +236,9 @@ async def test_private_methods_are_refused_where_they_are_called(rooms: Rooms) -
 
 async def test_a_party_that_does_not_exist_is_named(rooms: Rooms) -> None:
     """To a room, and to a program outside."""
-    with pytest.raises(NoSuchParty, match="no party 'nope'; deployed: shop, turns"):
+    with pytest.raises(NoSuchParty, match="no party 'nope'; deployed: needy, shop, turns"):
         await rooms.parties.shop.get("a").tell("nope", "b", "add", 1)
-    with pytest.raises(NoSuchParty, match="no party 'nope'; deployed: shop, turns"):
+    with pytest.raises(NoSuchParty, match="no party 'nope'; deployed: needy, shop, turns"):
         await rooms.parties.nope.get("b").add(1)
 
 
@@ -239,6 +266,16 @@ async def test_a_request_to_another_room(rooms: Rooms) -> None:
     assert b"secret" not in response.body
 
 
+async def test_an_answer_comes_whole_or_not_at_all(rooms: Rooms) -> None:
+    """Also one that is streamed, up to what a call may bring."""
+    b = rooms.parties.shop.get("b")
+    assert (await b.fetch("/streamed")).body == b"piece 0 piece 1 piece 2 "
+    for path in ("/endless", "/large"):
+        with pytest.raises(CallTooLarge, match="the room's answer is over"):
+            await b.fetch(path)
+    assert await b.add(1) == 2
+
+
 async def test_a_chain_that_would_wait_for_itself_is_refused_at_once(
     rooms: Rooms, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -257,6 +294,33 @@ async def test_a_chain_that_would_wait_for_itself_is_refused_at_once(
     assert await a.status_of("b", "/back?to=a") == 500
     assert "shop/a -> shop/b -> shop/a" in caplog.text
     assert await a.status_of("b", "/back?to=c") == 200
+
+
+async def test_a_room_that_starts_cannot_call_who_waits_for_it(
+    rooms: Rooms, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its on_start is part of the chain of those that have woken it."""
+    assert await rooms.parties.needy.get("n").friend() == "a"
+    with pytest.raises(RoomUnavailable, match="on_start raised"):
+        await rooms.parties.shop.get("a").tell("needy", "m", "friend")
+    assert "shop/a -> needy/m -> shop/a" in caplog.text
+    assert await rooms.parties.shop.get("b").tell("needy", "m", "friend") == "a"
+
+
+async def test_calls_are_shown_to_operators_who_follow(stage: Stage, rooms: Rooms) -> None:
+    """By method, or as the request that they are; what they carry only as its size."""
+    b = rooms.parties.shop.get("b")
+    assert await b.add(1) == 2
+    watch = stage.actors[1]._watch
+    watch.set(Watching(True))
+    await b.add(1, b=2)
+    await b.fetch("/x?q=1", method="put", headers={"X-Own": "1"}, body="body")
+    batch = watch.take()
+    watch.set(Watching(False))
+    assert batch is not None
+    shown = [(seen.kind, seen.room, seen.who, seen.text) for seen in batch.seen]
+    assert shown == [("call", "b", "add", ""), ("call", "b", "PUT /x", "")]
+    assert batch.seen[1].size_bytes == 4
 
 
 async def test_a_room_that_interleaves_may_be_called_by_whom_it_calls(rooms: Rooms) -> None:
@@ -321,6 +385,29 @@ async def test_a_call_whose_writes_are_durable_is_not_handled_again(
         await call
     assert Shop.seen == ["awake", "once"]
     assert await b.note("again") == 3
+
+
+@pytest.mark.parametrize("has_written", [False, True])
+async def test_a_caller_that_dies_calls_again(
+    stage: Stage, rooms: Rooms, has_written: bool
+) -> None:
+    """Its event is handled again from its start, and so is the call: at least once.
+
+    Also if something that it wrote before it waited is durable: an event is done when its hook is.
+    """
+    call = rooms.parties.shop.get("a").write_and_wait("b", has_written)
+    await until(lambda: Shop.seen == ["held"])
+    break_off(stage, "a")
+    Shop.gate.set()
+    assert await call == "let go"
+    assert Shop.seen == ["held", "held"]
+
+
+def break_off(stage: Stage, name: str) -> None:
+    """The room's process is gone, as far as its gateway can tell."""
+    room = stage.room(name)
+    assert room is not None
+    room.break_off("a test wants it")
 
 
 async def test_the_gateway_of_the_caller_is_lost(stage: Stage, rooms: Rooms) -> None:

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from parlour.actors.frames import Kind
 from parlour.runtime import client_socket
-from parlour.runtime.client_socket import FRAGMENTS_MAX
+from parlour.runtime.fragments import FRAGMENTS_MAX
+from parlour.runtime.send_buffer import MARK_BYTES, SendLimits
 from parlour.runtime.websocket import OPCODE_TEXT, build_frame
 
 from .doors import Door
@@ -186,7 +187,7 @@ async def test_a_client_that_does_not_read_is_closed(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """1013 if it ever reads so far, and in any case soon: what waits for it is bounded."""
-    monkeypatch.setattr(client_socket, "SEND_BUFFER_BYTES_MAX", 1 << 18)
+    door.limits = SendLimits(1 << 18)
     monkeypatch.setattr(client_socket, "CLOSE_TIMEOUT_S", 0.02)
     async with raw_client(door.port, receive_bytes=4096) as client:
         await client.open()
@@ -206,7 +207,7 @@ async def test_a_client_that_only_pings_and_does_not_read_is_closed(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pongs are sent like everything else: what waits for it is bounded."""
-    monkeypatch.setattr(client_socket, "SEND_BUFFER_BYTES_MAX", 1 << 18)
+    door.limits = SendLimits(1 << 18)
     monkeypatch.setattr(client_socket, "CLOSE_TIMEOUT_S", 0.02)
     async with raw_client(door.port, receive_bytes=4096) as client:
         await client.open()
@@ -422,3 +423,140 @@ async def test_a_paused_client_that_is_closed_is_heard_answering(
     assert await client.closed() == 4001
     client.send(frame(CLOSE, b"\x0f\xa1"))
     assert await door.end() == (4001, "", True)
+
+
+# Clients that are behind
+
+UNREAD = build_frame(OPCODE_TEXT, b"x" * (1 << 14))
+
+
+def fill(door: Door) -> None:
+    """Send to the first client until the system takes no more: it is behind from then on."""
+    transport = door.transports[0]
+    while not door.buffered:
+        door.sockets[0].write_frame(UNREAD)
+        assert transport.get_write_buffer_size() < 1 << 24
+
+
+@pytest.mark.parametrize("drop_oldest", [False, True])
+async def test_who_listens_is_told_how_far_a_client_is_behind(
+    door: Door, drop_oldest: bool
+) -> None:
+    """When it has doubled, and when the client has caught up; not for each message."""
+    door.limits = SendLimits(1 << 22, drop_oldest)
+    async with raw_client(door.port, receive_bytes=4096) as client:
+        await client.open()
+        fill(door)
+        for _ in range(100):
+            door.sockets[0].write_frame(UNREAD)
+        assert MARK_BYTES < door.buffered[0] <= MARK_BYTES + len(UNREAD)
+        assert 3 <= len(door.buffered) <= 6
+        assert sorted(door.buffered) == door.buffered
+        while door.buffered[-1] > MARK_BYTES:
+            await client.frame()
+        door.buffered.clear()
+        client.send(frame(TEXT, b"here"))
+        await door.until(lambda: door.messages)
+        assert door.ends == []
+
+
+async def test_a_class_may_have_messages_dropped_that_a_client_does_not_read(door: Door) -> None:
+    """The oldest first, and whole; what waits is bounded, and the client stays."""
+    door.limits = SendLimits(1 << 18, drop_oldest=True)
+    async with raw_client(door.port, receive_bytes=4096) as client:
+        await client.open()
+        fill(door)
+        transport = door.transports[0]
+        for number in range(200):
+            door.sockets[0].write_frame(build_frame(OPCODE_TEXT, b"%03d" % number + UNREAD))
+            await asyncio.sleep(0)
+            assert transport.get_write_buffer_size() <= MARK_BYTES + 2 * len(UNREAD)
+        got: list[int] = []
+        while not got or got[-1] != 199:
+            payload = (await client.frame()).payload
+            if not payload.startswith(b"x"):
+                got.append(int(payload[:3]))
+        assert got == sorted(got)
+        assert len(got) + door.counts.dropped >= 200
+        assert door.counts.dropped > 100
+        assert got[-10:] == list(range(190, 200))
+        assert (door.ends, door.counts.slow_clients) == ([], 0)
+
+
+async def test_what_is_held_for_a_client_leaves_before_its_close(door: Door) -> None:
+    """In order, like everything that was said before."""
+    door.limits = SendLimits(1 << 20, drop_oldest=True)
+    async with raw_client(door.port, receive_bytes=4096) as client:
+        await client.open()
+        fill(door)
+        door.sockets[0].write_frame(build_frame(OPCODE_TEXT, b"last"))
+        door.sockets[0].close(4000)
+        while (got := await client.frame()).payload.startswith(b"x"):
+            pass
+        assert got == Frame(TEXT, b"last")
+        assert await client.closed() == 4000
+
+
+async def test_a_message_over_the_limit_reaches_a_client_that_is_not_behind(door: Door) -> None:
+    """The limit is for what has piled up."""
+    door.limits = SendLimits(MARK_BYTES)
+    async with raw_client(door.port, receive_bytes=4096) as client:
+        await client.open()
+        door.sockets[0].write_frame(build_frame(OPCODE_TEXT, b"y" * (1 << 23)))
+        assert await client.frame() == Frame(TEXT, b"y" * (1 << 23))
+        assert door.ends == []
+
+
+async def test_many_messages_at_once_reach_a_client_that_reads(
+    door: Door, client: RawClient
+) -> None:
+    """More than the limit in one turn of the loop: the system has not seen them yet."""
+    door.limits = SendLimits(MARK_BYTES)
+    await client.open()
+    for _ in range(16):
+        door.sockets[0].write_frame(UNREAD)
+    for _ in range(16):
+        assert (await client.frame()).payload == b"x" * (1 << 14)
+    assert door.ends == []
+
+
+# What clients do wrong
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (frame(TEXT, b"\xff"), 1007),
+        (frame(CONTINUATION, b"x"), 1002),
+        (frame(TEXT, b"x", reserved=4), 1002),
+        (frame(TEXT, b"x", masked=False), 1002),
+        (frame(CLOSE, b"\x03\xed"), 1002),
+        (frame(BINARY, length=b"\x7f\x7f" + b"\xff" * 7), 1009),
+    ],
+    ids=["text", "continuation", "reserved bit", "unmasked", "close code", "length"],
+)
+async def test_what_a_client_did_wrong_is_told_with_its_end(
+    door: Door, client: RawClient, wrong: bytes, code: int
+) -> None:
+    """Whoever has found it: this code, or picows."""
+    await client.open()
+    client.send(wrong)
+    assert await client.closed() == code
+    client.writer.transport.abort()
+    await door.end()
+    ((failure, reason),) = door.failures
+    assert (failure, bool(reason)) == (code, True)
+
+
+async def test_a_client_that_leaves_has_done_nothing_wrong(door: Door, client: RawClient) -> None:
+    """Nor has one that is closed by its room and vanishes."""
+    await client.open()
+    client.send(frame(CLOSE, b"\x03\xe8"))
+    await client.closed()
+    await door.end()
+    async with raw_client(door.port) as other:
+        await other.open()
+        door.sockets[1].close(4000)
+        other.writer.transport.abort()
+        await door.until(lambda: len(door.ends) == 2)
+    assert door.failures == []

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from parlour.actors import messages
-from parlour.actors.frames import Kind, pack_broadcast, pack_close, pack_parts, unpack_parts
+from parlour.actors.frames import (
+    ASIDE,
+    Kind,
+    pack_amount,
+    pack_broadcast,
+    pack_close,
+    pack_parts,
+    unpack_amount,
+    unpack_parts,
+)
 from parlour.actors.messages import (
+    Attach,
     AutoResponse,
     Closed,
     ConnectionRecord,
@@ -17,6 +28,8 @@ from parlour.actors.messages import (
     ResponseHead,
     Standing,
 )
+from parlour.actors.options import options_of
+from parlour.actors.room import Room
 from parlour.runtime import route as route_module
 from parlour.runtime import router as router_module
 from parlour.runtime.gateway import CONNECTION_ID_CHARACTERS_MAX, Gateway
@@ -27,6 +40,8 @@ from ..actors.staging import until
 from ..support.running import free_port
 from .peers import Manager, RoomActor
 from .raw_client import BINARY, CLOSE, TEXT, Frame, RawClient, frame, raw_client, upgrade
+
+OPTIONS = options_of(Room)
 
 
 class Stage:
@@ -43,7 +58,7 @@ class Stage:
             redis_url=f"unix://{folder}/no-server.sock",
             request_timeout_s=0.2,
         )
-        self.gateway = Gateway(settings, ["main", "chat"])
+        self.gateway = Gateway(settings, {"main": OPTIONS, "chat": OPTIONS})
 
     async def channel(self) -> int:
         """The channel of the room, once it is attached and ready."""
@@ -98,13 +113,14 @@ async def other(stage: Stage) -> AsyncIterator[RawClient]:
 
 async def test_a_client_talks_with_its_room(stage: Stage, client: RawClient) -> None:
     """From the handshake, which the room answers, to the close, which it hears of."""
-    client.send(upgrade("/parties/chat/a%20b/?_pk=ada&x=1", Cookie="c"))
+    client.send(upgrade("/parties/chat/a%20b/more?_pk=ada&x=1", Cookie="c"))
     channel, attach = await stage.actor.attached()
     assert str(attach.key) == "chat/a%20b"
     connect = await stage.actor.event()
     record = messages.decode(connect.payload, ConnectionRecord)
     assert (record.id, record.number) == ("ada", connect.number)
-    assert record.uri == "ws://h/parties/chat/a%20b/?_pk=ada&x=1"
+    assert record.uri == "ws://h/parties/chat/a%20b/more?_pk=ada&x=1"
+    assert record.path == "/more"
     assert ("Cookie", "c") in [(name.title(), value) for name, value in record.headers]
 
     stage.actor.say(Kind.TAKEN, channel, connect.number)
@@ -264,6 +280,107 @@ async def test_an_automatic_response_is_given_without_the_room(
     assert (await stage.actor.event()).payload == b"ping"
 
 
+async def test_a_room_is_told_what_its_client_does_not_read(stage: Stage) -> None:
+    """Aside: it is no event. Whoever has the room next is told with the connection."""
+    async with raw_client(stage.port, receive_bytes=4096) as client:
+        client.send(upgrade())
+        channel = await stage.channel()
+        connect = await stage.actor.event()
+        stage.accept(channel, connect.number)
+        stage.actor.say(Kind.DONE, channel, sequence=connect.sequence)
+        await client.opened()
+        buffered = None
+        while buffered is None:
+            stage.actor.say(Kind.SEND_TEXT, channel, connect.number, payload=bytes(1 << 16))
+            await asyncio.sleep(0)
+            buffered = next(iter(stage.actor.inbox.left()), None)
+        assert (buffered.kind, buffered.channel) == (Kind.BUFFERED, channel | ASIDE)
+        assert (buffered.number, buffered.sequence) == (connect.number, 0)
+        size_bytes = unpack_amount(buffered.payload)
+        assert size_bytes > 1 << 16
+        stage.actor.die()
+        client.send(frame(TEXT, b"wake up"))
+        attached = (await stage.actor.inbox.take_until(Kind.ATTACH))[-1]
+        attach = messages.decode(attached.payload, Attach)
+        assert attach.connections[0].buffered_bytes >= size_bytes
+
+
+async def test_a_connection_that_was_replaced_is_closed_and_not_brought_back(
+    stage: Stage, client: RawClient, other: RawClient
+) -> None:
+    """Its room is done with it; of its end the room hears all the same."""
+    client.send(upgrade("/party/x?_pk=ada"))
+    channel = await stage.channel()
+    connect = await stage.actor.event()
+    stage.accept(channel, connect.number)
+    await client.opened()
+    second = await stage.let_in(other, channel, "/party/x?_pk=ada")
+    stage.actor.say(Kind.REPLACED, channel, connect.number, payload=pack_close(4409, "newer"))
+    stage.actor.say(Kind.DONE, channel, sequence=second.sequence)
+    assert await client.closed() == 4409
+    stage.actor.die()
+    other.send(frame(TEXT, b"wake up"))
+    _, attach = await stage.actor.attached()
+    assert [record.number for record in attach.connections] == [second.number]
+    assert (await stage.actor.event()).payload == b"wake up"
+    client.send(frame(CLOSE, b"\x11\x39"))
+    closed = await stage.actor.event()
+    assert (closed.kind, closed.number) == (Kind.CLOSED, connect.number)
+
+
+async def test_a_room_hears_what_a_client_did_wrong(stage: Stage, client: RawClient) -> None:
+    """With the end of the connection, in one event."""
+    client.send(upgrade())
+    channel = await stage.channel()
+    stage.accept(channel, (await stage.actor.event()).number)
+    await client.opened()
+    client.send(frame(TEXT, b"\xff"))
+    assert await client.closed() == 1007
+    client.send(frame(CLOSE, b"\x03\xef"))
+    closed = messages.decode((await stage.actor.event()).payload, Closed)
+    assert closed == Closed(1007, "", True, 1007, "a text message must be UTF-8")
+
+
+@pytest.mark.parametrize("kind", [Kind.WANTED, Kind.RESPONSE])
+async def test_a_room_that_streams_for_nobody_is_told_so(
+    stage: Stage, client: RawClient, kind: Kind
+) -> None:
+    """The client of that request has left, or was told that the room was lost."""
+    client.send(upgrade())
+    channel = await stage.channel()
+    await stage.actor.event()
+    head = pack_parts(messages.encode(ResponseHead(200, [], True)), b"")
+    payload = head if kind is Kind.RESPONSE else pack_amount(1000)
+    stage.actor.say(kind, channel, 4711, payload=payload)
+    told = await stage.actor.event()
+    assert (told.channel, told.number) == (channel | ASIDE, 4711)
+    if kind is Kind.RESPONSE:
+        assert told.kind is Kind.LEFT
+    else:
+        assert (told.kind, told.payload != b"") == (Kind.BODY_END, True)
+
+
+@pytest.mark.parametrize("how", ["in good order", "broken", "its process dies"])
+async def test_a_streamed_answer_is_cut_when_its_room_is_gone(
+    stage: Stage, client: RawClient, how: str
+) -> None:
+    """However it went; what had come is with the client."""
+    client.send(b"GET /party/x HTTP/1.1\r\nHost: h\r\n\r\n")
+    channel = await stage.channel()
+    event = await stage.actor.event()
+    head = pack_parts(messages.encode(ResponseHead(200, [], True)), b"")
+    stage.actor.say(Kind.RESPONSE, channel, event.number, payload=head)
+    stage.actor.say(Kind.PIECE, channel, event.number, payload=b"before")
+    stage.actor.say(Kind.DONE, channel, sequence=event.sequence)
+    await client.head()
+    assert await client.reader.readexactly(11) == b"6\r\nbefore\r\n"
+    if how == "its process dies":
+        stage.actor.die()
+    else:
+        stage.actor.say(Kind.GONE, channel, payload=b"" if how == "in good order" else b"broken")
+    assert await client.ended() == b""
+
+
 # Failures
 
 
@@ -404,7 +521,7 @@ async def test_new_parties_exist_as_soon_as_they_are_deployed(
     stage: Stage, client: RawClient, other: RawClient
 ) -> None:
     """And those that are gone do not."""
-    stage.gateway.parties = frozenset(["game"])
+    stage.gateway.parties = {"game": OPTIONS}
     client.send(upgrade("/parties/chat/x"))
     refused = await client.answer()
     assert (refused.status, b"deployed: game" in refused.body) == (404, True)

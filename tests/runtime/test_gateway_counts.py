@@ -63,6 +63,7 @@ async def test_what_clients_do_is_counted_and_reported(stage: Stage) -> None:
             bytes_out=13,
             refused=1,
             slow_clients=0,
+            dropped=0,
         )
         assert stage.gateway.counts == expected
         reported = await stage.manager.report_of(lambda report: report.counts == expected)

@@ -22,6 +22,7 @@ PATH = "/parties/witness/room"
 class Witness(Room):
     """Remembers every request that reached it, and says back what it is told."""
 
+    send_buffer = 100_000
     heard: list[tuple[str, str, bytes]] = []
 
     def on_message(self, connection: Connection, message: str | bytes) -> None:

@@ -7,9 +7,10 @@ import json
 import os
 import signal
 import time
+from collections.abc import AsyncIterator
 
 import parlour
-from parlour import AlarmInfo, Connection, Request, Room
+from parlour import AlarmInfo, Connection, Request, Response, Room, ServerSentEvent
 
 
 class Echo(Room):
@@ -316,6 +317,42 @@ class CrowdedRoster(Roster):
     """The same, with others in its process."""
 
     rooms_per_actor = 25
+
+
+class Streamer(Room):
+    """Streams its messages to whoever asks, and reads uploads of any length; hibernates soon."""
+
+    hibernate_after = 0.3
+    body_limit = 1000
+    stream_bodies = True
+    cors = True
+
+    def on_start(self) -> None:
+        self.said: asyncio.Queue[str] = asyncio.Queue()
+
+    def on_message(self, connection: Connection, message: str | bytes) -> None:
+        self.storage.put("last", message)
+        self.said.put_nowait(str(message))
+
+    async def on_request(self, request: Request) -> Response | str:
+        if request.method == "GET":
+            return Response.events(self.events())
+        if "form" in request.query:
+            fields = await request.form()
+            response = Response.json({name: str(value) for name, value in fields.items()})
+            response.set_cookie("seen", request.cookies.get("seen", "never"))
+            return response
+        size = 0
+        async for piece in request.stream():
+            size += len(piece)
+            if "die" in request.query:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return f"{size} {request.streamed}"
+
+    async def events(self) -> AsyncIterator[ServerSentEvent | str]:
+        yield f"{os.getpid()}"
+        while (said := await self.said.get()) != "end":
+            yield ServerSentEvent(said, event="said")
 
 
 class Caller(Room):

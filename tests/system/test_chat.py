@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import uuid
 from typing import Any
@@ -178,6 +179,35 @@ async def test_a_room_answers_http(
     assert answer["path"] == "/more/of%20it"
     assert answer["query"] == {"a": "1", "b": "ä"}
     assert answer["body"] == "the body"
+
+
+async def test_a_room_reads_forms_and_sets_cookies(
+    parlour: RunningParlour, http: aiohttp.ClientSession, room: str
+) -> None:
+    """A file with its name, a field with its text; a browser is asked before its script may."""
+    url = f"{parlour.url}/parties/streamer/{room}?form"
+    form = aiohttp.FormData({"title": "été"})
+    form.add_field("file", b"\x00\xff", filename="a.bin")
+    async with http.post(url, data=form, headers={"Cookie": "seen=once"}) as response:
+        answer = await response.json()
+        assert answer["title"] == "été"
+        assert "filename='a.bin'" in answer["file"]
+        assert response.headers["set-cookie"] == "seen=once; Path=/; SameSite=Lax"
+    async with http.options(url, headers={"Origin": "https://x.example"}) as response:
+        assert (response.status, response.headers["access-control-max-age"]) == (204, "86400")
+
+
+async def test_a_room_reads_a_body_that_is_longer_than_it_would_keep(
+    parlour: RunningParlour, http: aiohttp.ClientSession, room: str
+) -> None:
+    """Piece by piece; a room that dies over it is said to the client, and the next try finds it."""
+    url = f"{parlour.url}/parties/streamer/{room}"
+    async with http.post(url + "?die", data=bytes(100_000)) as response:
+        assert response.status == 502
+    async with http.post(url, data=io.BytesIO(bytes(20_000_000))) as response:
+        assert (response.status, await response.text()) == (200, "20000000 True")
+    async with http.post(url, data=bytes(1000)) as response:
+        assert await response.text() == "1000 False"
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,50 @@ async def test_a_hibernated_room_wakes_with_its_connections(
         assert await bob.receive_str() == "bob of 2"
 
 
+async def test_a_client_that_comes_back_before_it_was_missed_takes_its_own_place(
+    parlour: RunningParlour, http: aiohttp.ClientSession, server: redis.Redis, room: str
+) -> None:
+    """The older socket is closed with 4409; its end, hibernations on, costs the newer nothing."""
+    url = f"{parlour.ws_url}/parties/sleeper/{room}?name=ada&_pk=ada"
+    async with http.ws_connect(url, autoclose=False) as older, http.ws_connect(url) as newer:
+        closed = await older.receive()
+        assert (closed.type, closed.data) == (aiohttp.WSMsgType.CLOSE, 4409)
+        await newer.send_str("x")
+        assert [await newer.receive_str() for _ in range(2)] == ["1 1", "ada of 1"]
+        await hibernated(server, "sleeper", room)
+        await newer.send_str("x")
+        assert [await newer.receive_str() for _ in range(2)] == ["2 1", "ada of 1"]
+        await older.close()
+        await hibernated(server, "sleeper", room)
+        await newer.send_str("x")
+        assert [await newer.receive_str() for _ in range(2)] == ["3 1", "ada of 1"]
+
+
+async def test_a_room_that_streams_stays_and_hibernates_when_nobody_listens(
+    parlour: RunningParlour, http: aiohttp.ClientSession, server: redis.Redis, room: str
+) -> None:
+    """Server-sent events come as they happen, beside the room's messages, for as long as somebody
+    reads them; another room hibernates meanwhile."""
+    path = f"/parties/streamer/{room}"
+    async with http.ws_connect(parlour.ws_url + path) as socket:
+        async with http.get(
+            parlour.url + path, headers={"Origin": "https://x.example"}
+        ) as response:
+            assert response.content_type == "text/event-stream"
+            assert response.headers["access-control-allow-origin"] == "*"
+            assert (await response.content.readuntil(b"\n\n")).startswith(b"data: ")
+            async with http.ws_connect(f"{parlour.ws_url}/parties/sleeper/{room}?name=a") as other:
+                await other.send_str("x")
+                await other.receive_str()
+            await hibernated(server, "sleeper", room)  # which is no more patient
+            for word in ("one", "two"):
+                await socket.send_str(word)
+                event = await response.content.readuntil(b"\n\n")
+                assert event == f"event: said\ndata: {word}\n\n".encode()
+            response.close()
+        await hibernated(server, "streamer", room)
+
+
 async def test_a_room_can_hibernate_many_times(
     parlour: RunningParlour, http: aiohttp.ClientSession, server: redis.Redis, room: str
 ) -> None:

@@ -1,0 +1,220 @@
+"""HTTP requests to rooms: what a client sends, as a room sees it, and what the room answers.
+
+Bounds: a body over the class's `body_limit` is refused (413) unless the class streams bodies; all
+that are arriving whole share `BODIES_BYTES_MAX` (503); one that stops arriving is given up (408); a
+room that does not answer in time is not waited for (504).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeVar
+
+from aiohttp import web
+
+from ..actors import messages
+from ..actors.frames import pack_parts
+from ..actors.messages import RequestHead, ResponseHead
+from ..actors.options import RoomOptions
+from .addresses import RoomAddress
+from .exchange import AnswerCut, Exchange, RoomUnavailable
+from .handshake import is_utf8
+
+BODY_TIMEOUT_S = 60.0  # for a body to arrive whole, or for the next piece of one that is streamed
+BODIES_BYTES_MAX = 256 * 1024 * 1024  # of all bodies that are arriving
+BODY_PIECE_BYTES_MAX = 64 * 1024  # of one that is streamed
+ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
+# What belongs to a client's connection and not to a room's answer: the gateway says it itself.
+_CONNECTION_HEADERS = frozenset(
+    ["connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]
+)
+
+
+class BadBody(Exception):
+    """A request body that is not taken; the text is for the client."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class RoomAsker(Protocol):
+    """Who takes requests to rooms: the gateway."""
+
+    def options_of(self, party: str) -> RoomOptions:
+        """The options of a deployed party."""
+
+    def ask_room(
+        self, address: RoomAddress, payload: bytes
+    ) -> AbstractAsyncContextManager[Exchange]:
+        """Take a request to a room, for as long as its answer is waited for.
+
+        Raises:
+            RoomUnavailable: If the room has too much to do.
+        """
+
+
+class RoomRequests:
+    """Answers requests that are for rooms."""
+
+    def __init__(self, rooms: RoomAsker, request_timeout_s: float) -> None:
+        self._rooms = rooms
+        self._request_timeout_s = request_timeout_s
+        self._bodies_bytes = 0  # of all bodies that have not arrived whole
+
+    async def handle(self, request: web.BaseRequest, address: RoomAddress) -> web.StreamResponse:
+        """Answer one."""
+        options = self._rooms.options_of(address.key.party)
+        cors, origin = options.cors, request.headers.get("origin")
+        if not is_utf8(request.raw_path, request.headers):
+            return plain(400, "path and headers must be UTF-8")
+        if cors is not None and request.method == "OPTIONS":
+            return _with_headers(web.Response(status=204), cors.preflight(origin))
+        allowed = cors.answer(origin) if cors is not None else []
+        try:
+            return await self._ask(request, address, options, allowed)
+        except RoomUnavailable as error:
+            return _with_headers(plain(error.status, str(error)), allowed)
+        except TimeoutError:
+            return _with_headers(plain(504, "the room did not answer in time"), allowed)
+        except BadBody as error:
+            response = _with_headers(plain(error.status, str(error)), allowed)
+            response.force_close()
+            return response
+
+    async def _ask(
+        self,
+        request: web.BaseRequest,
+        address: RoomAddress,
+        options: RoomOptions,
+        allowed: list[tuple[str, str]],
+    ) -> web.StreamResponse:
+        body, whole = b"", True
+        if request.body_exists:
+            body, whole = await self._read_body(request, options)
+        head = RequestHead(
+            request.method,
+            f"{request.scheme}://{request.host}{request.raw_path}",
+            address.path,
+            [(str(name), value) for name, value in request.headers.items()],
+            streamed=not whole,
+        )
+        payload = pack_parts(messages.encode(head), body if whole else b"")
+        async with self._rooms.ask_room(address, payload) as exchange:
+            if whole:
+                return await self._answer(request, exchange, allowed)
+            pump = asyncio.create_task(_pump(request, exchange, body))
+            try:
+                return await self._answer(request, exchange, allowed)
+            finally:
+                pump.cancel()
+                await asyncio.gather(pump, return_exceptions=True)
+
+    async def _answer(
+        self, request: web.BaseRequest, exchange: Exchange, allowed: list[tuple[str, str]]
+    ) -> web.StreamResponse:
+        head, body = await exchange.answer(self._request_timeout_s)
+        if not head.streamed:
+            answer = web.Response(status=head.status, body=body)
+            return _with_headers(_of_room(answer, head), allowed)
+        response = _with_headers(_of_room(web.StreamResponse(status=head.status), head), allowed)
+        try:
+            await response.prepare(request)
+            if request.method != "HEAD" and head.status not in (204, 304):
+                while (piece := await exchange.piece()) is not None:
+                    await response.write(piece)
+        except AnswerCut:
+            _break_off(request, response)
+        except ConnectionError:
+            pass  # the client is gone; aiohttp finds it out once more
+        return response
+
+    async def _read_body(
+        self, request: web.BaseRequest, options: RoomOptions
+    ) -> tuple[bytes, bool]:
+        """The body, and whether that is all of it; if not, the rest is to be streamed."""
+        bytes_max = options.body_bytes_max
+        too_large = BadBody(413, f"a body has at most {bytes_max} bytes")
+        size = request.content_length
+        if size is not None and size > bytes_max and not options.stream_bodies:
+            raise too_large
+        if request.headers.get("expect", "").lower() == "100-continue" and request.transport:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if size is not None and size > bytes_max:
+            return b"", False
+        chunks: list[bytes] = []
+        read_bytes = 0
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                async for chunk in request.content.iter_any():
+                    read_bytes += len(chunk)
+                    self._bodies_bytes += len(chunk)
+                    chunks.append(chunk)
+                    if read_bytes > bytes_max:
+                        if options.stream_bodies:
+                            return b"".join(chunks), False
+                        raise too_large
+                    if self._bodies_bytes > BODIES_BYTES_MAX:
+                        raise BadBody(503, "too much is being sent at once; try again later")
+        except TimeoutError:
+            raise BadBody(408, f"a body must arrive within {BODY_TIMEOUT_S:.0f} s") from None
+        finally:
+            self._bodies_bytes -= read_bytes
+        return b"".join(chunks), True
+
+
+async def _pump(request: web.BaseRequest, exchange: Exchange, first: bytes) -> None:
+    """Take a body to its room as the room wants it; `first` is what was read of it."""
+    problem = "the client went away"
+    try:
+        for begin in range(0, len(first), BODY_PIECE_BYTES_MAX):
+            await exchange.body_wanted()
+            exchange.send_body(first[begin : begin + BODY_PIECE_BYTES_MAX])
+        while True:
+            # Not read before it is wanted: the client is held up by its own connection.
+            await exchange.body_wanted()
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                piece = await request.content.read(BODY_PIECE_BYTES_MAX)
+            if not piece:
+                problem = ""
+                return
+            exchange.send_body(piece)
+    except TimeoutError:
+        problem = f"nothing of it came for {BODY_TIMEOUT_S:.0f} s"
+    except Exception:  # whatever aiohttp finds wrong with what the client sends, or its leaving
+        problem = "the client did not send it whole"
+    finally:
+        exchange.end_body(problem)
+
+
+def _break_off(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """End the connection so that the client sees that the answer is not whole."""
+    if request.transport is None:
+        return
+    if "transfer-encoding" in response.headers:
+        request.transport.close()  # what was written still leaves; the last chunk is missing
+    else:
+        request.transport.abort()  # for HTTP/1.0 an orderly end would be the end of the answer
+
+
+def _of_room(response: ResponseT, head: ResponseHead) -> ResponseT:
+    response.headers.clear()
+    for name, value in head.headers:
+        if name.lower() not in _CONNECTION_HEADERS:
+            response.headers.add(name, value)
+    return response
+
+
+def _with_headers(response: ResponseT, pairs: Iterable[tuple[str, str]]) -> ResponseT:
+    """With what the room has not said itself; `Vary` is a list that may go on."""
+    for name, value in pairs:
+        if name == "Vary" or name not in response.headers:
+            response.headers.add(name, value)
+    return response
+
+
+def plain(status: int, message: str) -> web.Response:
+    """A short answer in text."""
+    return web.Response(status=status, text=message + "\n")
