@@ -83,8 +83,8 @@ class Kind(enum.IntEnum):
     WATCH = 46  # manager to room actor: watch.Watching
     SEEN = 47  # room actor to manager: watch.SeenBatch
     COUNTS = 45  # gateway to manager: counts.GatewayReport
-    SUMMON = 50  # room actor to gateway, on a link of its own: messages.Summon
-    NOT_HELD = 51  # gateway, in answer: messages.NotHeld
+    SUMMON = 60  # room actor to gateway, on a link of its own: messages.Summon
+    NOT_HELD = 61  # gateway, in answer: messages.NotHeld
     EXIT = 44  # manager to room actor: leave every room in good order, then end the process
 
 
