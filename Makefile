@@ -14,7 +14,7 @@ BUSY = sh -c 'while sleep 5 >/dev/null 2>&1; do echo "  ... still at it"; done &
 PIP  = $(BUSY) $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-cluster soak soak-storage fuzz check types format bench wheel clean
+.PHONY: help run test test-cluster soak soak-storage fuzz parity check types format bench wheel clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -56,6 +56,9 @@ soak-storage: $(VENV)/.installed-test ## kill the server under storage 200 times
 
 fuzz: $(VENV)/.installed-test ## send 100,000 mutated requests to a gateway; PARLOUR_SEED repeats a run
 	@PARLOUR_FUZZ=100000 $(BIN)/python -m pytest -s tests/runtime/test_fuzz.py
+
+parity: $(VENV)/.installed-test ## write docs/partykit.md from its rows and the tests that show them
+	@$(BIN)/python -m tests.parity.page
 
 bench: $(VENV)/.installed-test ## measure Parlour beside its peers
 	@exec $(BIN)/python -m benchmarks

@@ -231,12 +231,19 @@ class Attachments:
                 self._say(attachment, DONE, attachment.finished, b"")
 
     def tell_refused(self, refused: Refused) -> None:
-        """The room is not here."""
-        self._tell_at_once(Kind.REFUSED, messages.encode(refused))
+        """The room is not here: true also of a process that may say nothing else."""
+        for (link, channel), _ in self._attachments.items():
+            link.say_now(pack(Kind.REFUSED, channel, payload=messages.encode(refused)))
+
+    def tell_lost(self, how: bytes) -> None:
+        """The room is not here any more, and has not left in good order; likewise."""
+        for (link, channel), _ in self._attachments.items():
+            link.say_now(pack(Kind.GONE, channel, payload=how))
 
     def tell_gone(self, how: bytes) -> None:
-        """The room has left."""
-        self._tell_at_once(Kind.GONE, how)
+        """The room has left, and everything was said before."""
+        for (link, channel), _ in self._attachments.items():
+            link.write(pack(Kind.GONE, channel, payload=how))
 
     def flush(self) -> None:
         """Send now what waits for the end of this turn of the event loop."""
@@ -254,7 +261,3 @@ class Attachments:
     def _say(self, attachment: Attachment, kind: int, sequence: int, payload: bytes) -> None:
         frame = pack(kind, attachment.channel, 0, sequence, payload)
         self._room.output.send(attachment.link, frame)
-
-    def _tell_at_once(self, kind: Kind, payload: bytes) -> None:
-        for (link, channel), _ in self._attachments.items():
-            link.write(pack(kind, channel, payload=payload))

@@ -19,7 +19,7 @@ from functools import partial
 from . import messages
 from .call_errors import AnswerLost
 from .calls import Question
-from .frames import Kind, pack, pack_parts, unpack_close
+from .frames import Head, Kind, pack, pack_parts, unpack_close
 from .link import Link, connect
 from .messages import Hello
 from .outgoing_socket import OutgoingSocket
@@ -92,10 +92,16 @@ class CallLine:
         """Nothing that comes for it is wanted any more."""
         self._sockets.pop(number, None)
 
-    def cut(self) -> None:
-        """End the line at once: the process may not speak any more."""
+    def resume(self) -> None:
+        """The process may speak again: send what was held, but for rooms that are lost."""
         if self._link is not None:
-            self._link.abort()
+            self._link.drop(self._is_forgotten)
+            self._link.flush()
+
+    def _is_forgotten(self, head: Head) -> bool:
+        if head.kind in (Kind.HELLO, Kind.CLOSED):
+            return False
+        return head.number not in self._questions and head.number not in self._sockets
 
     def close(self) -> None:
         """Send what is left, then end the line."""

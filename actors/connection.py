@@ -98,6 +98,11 @@ class Connection:
         return (self._record.id, *self._record.tags)
 
     @property
+    def is_let_in(self) -> bool:
+        """Whether `on_connect` is done."""
+        return self._accepted
+
+    @property
     def number(self) -> int:
         """The gateway's number for the socket."""
         return self._record.number

@@ -14,6 +14,7 @@ from __future__ import annotations
 import enum
 import struct
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 FRAME_BYTES_MAX = 80 * 1024 * 1024  # above any message or body limit that settings allow
 
@@ -95,8 +96,9 @@ CLOSED, DONE = int(Kind.CLOSED), int(Kind.DONE)
 SEND_TEXT, SEND_BINARY = int(Kind.SEND_TEXT), int(Kind.SEND_BINARY)
 BROADCAST_TEXT, BROADCAST_BINARY = int(Kind.BROADCAST_TEXT), int(Kind.BROADCAST_BINARY)
 
-# Payload of GONE: no event is to blame; b"broken": one may be; b"": in order.
+# Payload of GONE: no event is to blame; one may be; b"" is for in good order.
 GONE_LOST = b"lost"
+GONE_BROKEN = b"broken"
 # In order too, but gateways that hold connections come back at once: it goes on somewhere else.
 GONE_RETURN = b"return"
 
@@ -121,6 +123,25 @@ def pack(
         _HEAD.pack(_HEAD_BYTES - _LENGTH_BYTES + len(payload), kind, channel, number, sequence)
         + payload
     )
+
+
+class Head(NamedTuple):
+    """What a frame says of itself."""
+
+    kind: int
+    channel: int
+    number: int
+    sequence: int
+
+
+def head_of(frame: bytes) -> Head:
+    """The head of a frame that `pack` has made."""
+    return Head(*_HEAD.unpack_from(frame)[1:])
+
+
+def payload_of(frame: bytes) -> bytes:
+    """The payload of a frame that `pack` has made."""
+    return frame[_HEAD_BYTES:]
 
 
 def pack_broadcast(without: Iterable[int], data: bytes) -> bytes:

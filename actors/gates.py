@@ -70,8 +70,10 @@ class OutputGate:
             self.held_bytes -= len(frame)
             sink.write(frame)
 
-    def shut(self) -> None:
-        """Drop what waits, and everything from now on: the room is reset."""
+    def shut(self) -> list[tuple[Sink, bytes]]:
+        """Drop what waits, and everything from now on: the room is reset. Returns what waited."""
         self._shut = True
+        dropped = [(sink, frame) for _, sink, frame in self._held]
         self._held.clear()
         self.held_bytes = 0
+        return dropped

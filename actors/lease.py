@@ -3,9 +3,10 @@
 A thread of its own renews it, so that a handler which blocks the event loop does not lose its
 rooms. The deadline is counted from before the renewal was sent: when it has passed, others may
 already have taken the rooms over, and nothing may leave this process. A lease that ran out is
-not revived: the process goes on under another name (`start_over`), once it has dropped all that
-it held under the old one. So what was claimed under the old name, a claim that is still on its
-way to the server included, is free for everybody as soon as the old lease has run out.
+not revived: the process takes another, under another name (`start_over`), and may speak again
+(`speak`) once it has dropped what it held under the old name or claimed it anew under the new one.
+So what is claimed under the old name, by a claim that is still on its way to the server included,
+is free for everybody as soon as the old lease has run out.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 LEASE_S = 3.0
 RENEWAL_S = 1.0
+RETRY_S = 0.1  # after a renewal that failed: a server that was busy may answer just in time
 COMMAND_TIMEOUT_S = 1.0
 
 # The server's clock goes on while a laptop sleeps, and so must this one: CLOCK_MONOTONIC does not.
@@ -49,7 +51,8 @@ class Lease:
         self._process_id = process_id
         self._losses = 0
         self._deadline_s = 0.0
-        self._lost = False
+        self._lost = False  # not renewed any more
+        self._silent = False  # from the loss until `speak`
         self._address = address
         self._on_lost = on_lost
         self._url = url
@@ -64,7 +67,7 @@ class Lease:
     @property
     def valid(self) -> bool:
         """Whether what this process says still counts."""
-        return not self._lost and lease_clock() < self._deadline_s
+        return not self._silent and lease_clock() < self._deadline_s
 
     def start(self) -> None:
         """Take the lease and keep it.
@@ -77,20 +80,28 @@ class Lease:
         self._thread.start()
 
     def lose(self) -> None:
-        """Count it as lost: something was held back because of it, and is gone for good."""
-        self._lost = True
+        """Count it as lost: something was held back because of it."""
+        self._lost = self._silent = True
 
     def start_over(self) -> None:
-        """Take a new lease: everything held under the lost one has been dropped.
+        """Take a new lease, which is not valid before `speak`.
 
         Raises:
             redis.RedisError: If the server cannot be reached; the lease stays lost.
         """
+        self._lost = True
         self._losses += 1
         self.owner = f"{self._process_id}.{self._losses}"
         self._deadline_s = 0.0
         self._renew()
         self._lost = False
+
+    def speak(self) -> bool:
+        """Let the new lease be valid. False if it has run out as well by now."""
+        if self._lost or lease_clock() >= self._deadline_s:
+            return False
+        self._silent = False
+        return True
 
     def stop(self) -> None:
         """Give the lease back; the rooms must have left before."""
@@ -104,11 +115,13 @@ class Lease:
         self._redis.close()
 
     def _keep(self) -> None:
-        while not self._stop.wait(RENEWAL_S):
+        wait_s = RENEWAL_S
+        while not self._stop.wait(wait_s):
+            wait_s = RENEWAL_S
             if not self._lost and lease_clock() >= self._deadline_s:
                 # Before asking again: a process that was stopped for longer than its lease
                 # learns it here, and must not go on as if nothing had happened.
-                self._lost = True
+                self.lose()
                 self._on_lost()
             if self._lost:
                 continue
@@ -116,10 +129,13 @@ class Lease:
                 self._renew()
             except redis.RedisError as error:
                 log.warning("the lease could not be renewed: %s", error)
+                wait_s = RETRY_S
 
     def _renew(self) -> None:
-        asked_s = lease_clock()
-        self._redis.set(lease_key(self.owner), self._address, px=round(LEASE_S * 1000))
+        owner, asked_s = self.owner, lease_clock()
+        self._redis.set(lease_key(owner), self._address, px=round(LEASE_S * 1000))
+        if owner != self.owner:
+            return  # it was lost meanwhile, and there is another
         if not self._lost and self._deadline_s and lease_clock() >= self._deadline_s:
             # It ran out before the answer, and for all we know before the server had read the
             # question: others may have taken over in between. The next round says so.

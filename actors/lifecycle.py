@@ -5,6 +5,8 @@ Rule: whether a room may take a step is decided here and nowhere else.
     ABSENT    no process has the room. Its sockets and its storage may well exist.
     WAKING    a room actor claims it, builds it and runs `on_start`; events wait in the mailbox.
     LIVE      events are handled, one at a time.
+    PAUSED    the lease ran out, and nobody is known to have taken the room: what is in hand goes
+              on, no event begins, nothing leaves, until the claim is made anew or found lost.
     DRAINING  no further event is taken; the one in hand ends, what was written is flushed, the
               claim is given back. Events that arrive stay with their gateway and wake it again.
     BROKEN    the claim, the lease or the storage was lost: nothing may leave any more. What was
@@ -21,7 +23,8 @@ class State(enum.Enum):
 
     ABSENT = "absent"  # Next: WAKING.
     WAKING = "waking"  # Next: LIVE, ABSENT (could not start), BROKEN.
-    LIVE = "live"  # Next: DRAINING, BROKEN.
+    LIVE = "live"  # Next: PAUSED, DRAINING, BROKEN.
+    PAUSED = "paused"  # Next: LIVE, BROKEN.
     DRAINING = "draining"  # Next: ABSENT, BROKEN.
     BROKEN = "broken"  # Next: ABSENT.
 
@@ -32,9 +35,11 @@ class Step(enum.Enum):
     WAKE = "wake"  # a gateway has an event for it
     STARTED = "started"  # on_start is done
     START_FAILED = "start failed"  # the claim was refused, or on_start raised
+    PAUSE = "pause"  # the lease ran out
+    RESUME = "resume"  # there is another, and the room was claimed anew under it
     LEAVE = "leave"  # the manager, a deploy or a shutdown wants it out of this process
     LEFT = "left"  # flushed, and the claim given back
-    BREAK = "break"  # the storage failed for good, or the lease ran out
+    BREAK = "break"  # the storage failed for good, or the claim is somebody else's
     CLEARED = "cleared"  # what the broken room held has been dropped
 
 
@@ -43,6 +48,9 @@ TRANSITIONS: dict[tuple[State, Step], State] = {
     (State.WAKING, Step.STARTED): State.LIVE,
     (State.WAKING, Step.START_FAILED): State.ABSENT,
     (State.WAKING, Step.BREAK): State.BROKEN,
+    (State.LIVE, Step.PAUSE): State.PAUSED,
+    (State.PAUSED, Step.RESUME): State.LIVE,
+    (State.PAUSED, Step.BREAK): State.BROKEN,
     (State.LIVE, Step.LEAVE): State.DRAINING,
     (State.LIVE, Step.BREAK): State.BROKEN,
     (State.DRAINING, Step.LEFT): State.ABSENT,

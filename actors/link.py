@@ -12,11 +12,11 @@ import asyncio
 import errno
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import cast
 
-from .frames import FRAME_BYTES_MAX, FrameError, FrameReader, Kind, pack
+from .frames import FRAME_BYTES_MAX, FrameError, FrameReader, Head, Kind, head_of, pack
 from .link_handshake import FRAME_BYTES_MAX as UNTRUSTED_BYTES_MAX
 from .link_handshake import Handshake, NotTrusted
 from .messages import Hello, decode, encode
@@ -55,7 +55,8 @@ class Link(asyncio.Protocol):
         self._hand_on = partial(on_frame, self)  # a frame to `on_frame`, without a step between
         self._on_lost = on_lost
         self._on_hello = on_hello
-        # Asked before anything leaves: a process past its lease must stay silent.
+        # Asked before anything leaves: a process past its lease must stay silent. What may not
+        # leave stays here, for the next `flush`.
         self._may_leave = may_leave
         self._handshake = handshake  # until the peer is trusted
         self._reader = FrameReader(
@@ -65,7 +66,6 @@ class Link(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._outgoing: list[bytes] = []
         self._drained: asyncio.Future[None] | None = None
-        self._ending = False  # the last word is said
         self._trust: asyncio.Future[None] | None = None
 
     def __repr__(self) -> str:
@@ -86,13 +86,13 @@ class Link(asyncio.Protocol):
         outgoing = self._outgoing
         if not outgoing:
             return
-        data = outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
-        outgoing.clear()
-        if self.lost or self._ending or self._transport is None:
+        if self.lost or self._transport is None:
+            outgoing.clear()
             return
         if self._may_leave is not None and not self._may_leave():
-            self.abort()
             return
+        data = outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
+        outgoing.clear()
         self._transport.write(data)
 
     async def drained(self) -> None:
@@ -108,18 +108,28 @@ class Link(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    def farewell(self, frames: Iterable[bytes]) -> None:
-        """Drop what was not sent, say only this, whether anything may leave or not, and end."""
-        self._outgoing.clear()
-        if self._transport is not None and not self.lost and not self._ending:
-            self._ending = True
+    @property
+    def unsent_bytes(self) -> int:
+        """Of the frames that wait for the end of this turn, or for the leave to be sent."""
+        return sum(map(len, self._outgoing))
+
+    def drop(self, unwanted: Callable[[Head], bool]) -> list[bytes]:
+        """Take back frames that were not sent."""
+        dropped = [frame for frame in self._outgoing if unwanted(head_of(frame))]
+        if dropped:
+            self._outgoing[:] = [f for f in self._outgoing if not unwanted(head_of(f))]
+        return dropped
+
+    def say_now(self, *frames: bytes) -> None:
+        """Say what is true whether anything may leave or not: that a room is not here."""
+        self.flush()
+        if self._transport is not None and not self.lost:
             self._transport.write(b"".join(frames))
-            self._transport.close()
 
     def abort(self) -> None:
-        """End the link at once; what was not sent is dropped, but for a farewell."""
+        """End the link at once; what was not sent is dropped."""
         self._outgoing.clear()
-        if self._transport is not None and not self._ending:
+        if self._transport is not None:
             self._transport.abort()
 
     # asyncio.Protocol

@@ -9,21 +9,21 @@ more: its gateways still hold every event that was not done.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
-from ..storage import Backend, Claim, ClaimHeld, Storage, StorageError
+from ..storage import Claim, ClaimHeld, NotOwner, Storage, StorageError
+from ..storage.server_errors import ConnectionLost, ServerUnavailable
 from . import messages
 from .alarms import RoomAlarms
 from .attachments import Attachments
-from .calls import Line, RoomCalls
+from .calls import RoomCalls
 from .chain import Chain, errand
 from .connection import Connection
 from .counts import PartyCounts
-from .frames import GONE_RETURN, Kind, unpack_amount, unpack_parts
-from .gates import OutputGate
+from .frames import GONE_BROKEN, GONE_LOST, GONE_RETURN, Kind, unpack_amount, unpack_parts
+from .gates import OutputGate, Sink
 from .handling import Handling
 from .hooks import EXITS, call_hook, tell_handled
 from .lifecycle import State, Step, next_state
@@ -33,8 +33,9 @@ from .messages import Attach, CallHead, Hop, Refused, RoomKey
 from .options import RoomOptions
 from .room import Room
 from .streams import Streams
-from .summoner import Summoner
-from .watch import Watch, current_room
+from .surroundings import Surroundings
+from .unsaid import tell_lost
+from .watch import current_room
 
 log = logging.getLogger(__name__)
 
@@ -42,21 +43,6 @@ EVENTS_PER_REPORT_MAX = 32  # handled before the gateways are told, when more wa
 STOP_TIMEOUT_S = 10.0  # for on_stop
 _LIVE = State.LIVE  # looked up once: see the same in frames.py
 RELEASE_TIMEOUT_S = 1.0  # for a room that broke to give its claim back
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What every room of a process shares."""
-
-    backend: Backend
-    owner: str  # this process, as the claims name it
-    address: str
-    clock: Callable[[], float]
-    on_absent: Callable[[LiveRoom], None]
-    wall_clock: Callable[[], float] = time.time  # the time of day, for alarms
-    watch: Watch = field(default_factory=Watch)  # for operators who follow
-    line: Line | None = None  # to other rooms
-    summoner: Summoner | None = None  # None: there is no gateway but one
 
 
 class LiveRoom:
@@ -92,10 +78,13 @@ class LiveRoom:
         self.alarms = RoomAlarms(
             key, self._mailbox.put, self.attachments.are_careful, around.wall_clock, self._counts
         )
-        self._epoch = 0
+        self._claimed = False
         self._room: Room
         self._handling: Handling | None = None  # from on_start on
         self._leave_reason: str | None = None
+        self._resumed: asyncio.Future[None] | None = None  # while the process has no lease
+        self._leaving = False  # the claim is being given back
+        self._gone_how = GONE_BROKEN
         self._task: asyncio.Task[None] | None = None
         self._begun = False  # the task has
 
@@ -147,7 +136,7 @@ class LiveRoom:
             self._mailbox.put(
                 Event(Kind.REPLACED, connection.attachment, connection.number, 0, b"")
             )
-        if self.state is State.LIVE:
+        if self.state in (State.LIVE, State.PAUSED):
             self.attachments.met(attachment)
             self.attachments.tell_ready(attachment)
         elif self._around.summoner is not None:
@@ -190,21 +179,59 @@ class LiveRoom:
 
     def break_off(self, why: str) -> None:
         """Stop at once: nothing leaves any more, what is not durable is dropped."""
+        if self._resumed is not None:
+            self.lose(why, gone_how=GONE_BROKEN)  # links still hold what was durable
+        else:
+            self._break(why)
+
+    def lose(self, why: str, *, gone_how: bytes = GONE_LOST) -> None:
+        """Stop at once where what is durable may go unsaid, as the room may be another's by now."""
+        if self.state not in (State.ABSENT, State.BROKEN):
+            self._gone_how = gone_how
+            tell_lost(self.attachments, self._break(why))
+
+    def _break(self, why: str) -> list[tuple[Sink, bytes]]:
+        """Returns the frames that waited for their flush and are dropped."""
         if self.state in (State.ABSENT, State.BROKEN):
-            return
+            return []
         log.error("room %s is reset: %s", self.key, why)
         self._counts.resets += 1
         self._step(Step.BREAK)
         self.alarms.stop()
         self.calls.end()
+        dropped: list[tuple[Sink, bytes]] = []
         if self._handling is not None:
-            self.output.shut()
+            dropped = self.output.shut()
             self.storage.abandon()
             self._handling.cancel()
             self.streams.cancel()
         # A task that is cancelled before its first step never takes one, and never clears up.
         if self._begun and self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
+        return dropped
+
+    def pause(self) -> None:
+        """The lease ran out: begin nothing until `resume`. What is in hand goes on, unheard."""
+        if self.state is State.LIVE:
+            self._step(Step.PAUSE)
+        elif self.state is not State.DRAINING:
+            self.lose("the lease of its process ran out while it woke")
+        self._resumed = asyncio.get_running_loop().create_future()
+        self.wake_up()
+
+    async def claim_again(self, owner: str) -> None:
+        """Take the claim on under another name; a room that cannot is lost."""
+        if self.state is State.PAUSED or (self.state is State.DRAINING and not self._leaving):
+            with contextlib.suppress(StorageError):
+                await self.storage.reclaim(owner)
+
+    def resume(self) -> None:
+        """There is a lease again, and the claim was made anew under it."""
+        if self.state is State.PAUSED:
+            self._step(Step.RESUME)
+        if self._resumed is not None:
+            self._resumed.set_result(None)
+            self._resumed = None
 
     def wake_up(self) -> None:
         """Have the task look at how things stand."""
@@ -232,7 +259,7 @@ class LiveRoom:
         try:
             handling = await self._wake() if self.state is State.WAKING else None
             if handling is not None:
-                await self._handle_events(handling)
+                await self._live(handling)
             if self.state is State.LIVE and handling is not None:
                 await self._drain(handling)
         except asyncio.CancelledError:
@@ -248,7 +275,7 @@ class LiveRoom:
 
     async def _wake(self) -> Handling | None:
         try:
-            claim = await self._claim()
+            claim = await self._around.claim(self.key.space)
         except ClaimHeld as held:
             self._refuse(Refused("held", str(held), held.address))
             return None
@@ -270,7 +297,7 @@ class LiveRoom:
             self._counts.failed_starts += 1
             self.output.shut()
             self.storage.abandon()
-            await self._around.backend.release(self.key.space, owner=claim.owner, epoch=claim.epoch)
+            await self.storage.release()
             self._refuse(Refused("start failed", "the room's on_start raised"))
             return None
         self._step(Step.STARTED)
@@ -288,31 +315,15 @@ class LiveRoom:
         if summoner is not None and absent:
             await summoner.gather(self.key, absent, self.attachments.forget_holder)
 
-    async def _claim(self) -> Claim:
-        around = self._around
-        try:
-            return await around.backend.claim(
-                self.key.space, owner=around.owner, address=around.address
-            )
-        except ClaimHeld as held:
-            if await around.backend.lease_alive(held.owner):
-                raise
-            return await around.backend.claim(
-                self.key.space,
-                owner=around.owner,
-                address=around.address,
-                takeover_epoch=held.epoch,
-            )
-
     def _open(self, claim: Claim) -> None:
-        self._epoch = claim.epoch
+        self._claimed = True
         self.storage = Storage(
             self._around.backend,
             claim,
             progress=self.attachments.finished_events,
             holders=None if self._around.summoner is None else self.attachments.holder_changes,
             on_durable=self._on_durable,
-            on_failed=lambda error: self.break_off(str(error)),
+            on_failed=self._on_storage_failed,
             on_alarms=self.alarms.set_timer,
             on_flushed=self._counts.flushes.observe,
         )
@@ -324,6 +335,16 @@ class LiveRoom:
         self._room = self._room_class._build(self)
         self._handling = Handling(self, self._room, self._options.handler_s_max, self._around.clock)
         return self._handling
+
+    async def _live(self, handling: Handling) -> None:
+        await self._handle_events(handling)
+        while self.state is State.PAUSED:
+            await self._pause_over()
+            await self._handle_events(handling)
+
+    async def _pause_over(self) -> None:
+        while self._resumed is not None:
+            await asyncio.wait([self._resumed])
 
     async def _handle_events(self, handling: Handling) -> None:
         since_report = 0
@@ -392,9 +413,11 @@ class LiveRoom:
         await self.storage.close()
         self.calls.end()
         self.attachments.tell_done()
-        await self._around.backend.release(
-            self.key.space, owner=self._around.owner, epoch=self._epoch
-        )
+        # Nothing but the good-bye may be unsaid once the room can be somebody else's.
+        self.attachments.flush()
+        await self._pause_over()
+        self._leaving = True
+        await self.storage.release()
         self._step(Step.LEFT)
         reason = self._leave_reason or "shutdown"
         self._counts.left[reason] = self._counts.left.get(reason, 0) + 1
@@ -418,20 +441,27 @@ class LiveRoom:
         self.attachments.tell_refused(refused)
 
     async def _clear(self) -> None:
-        if self._epoch:
+        if self._claimed:
             # This process may live on, and its lease with it: nobody could take the room over.
             try:
                 async with asyncio.timeout(RELEASE_TIMEOUT_S):
-                    await self._around.backend.release(
-                        self.key.space, owner=self._around.owner, epoch=self._epoch
-                    )
+                    await self.storage.release()
             except (StorageError, TimeoutError) as error:
                 log.warning("the claim of room %s is left to its lease: %r", self.key, error)
         self._step(Step.CLEARED)
-        self.attachments.tell_gone(b"broken")
+        self.attachments.tell_lost(self._gone_how)
 
     def _record_holders(self) -> None:
         self.storage.record_holders()
 
     def _on_durable(self) -> None:
         self.output.release()
+
+    def _on_storage_failed(self, error: StorageError) -> None:
+        if isinstance(error, NotOwner):
+            self.lose(str(error))
+        elif isinstance(error.__cause__, (ServerUnavailable, ConnectionLost)):
+            # For all we know it has landed; if not, an event of its may be to blame.
+            self.lose(str(error), gone_how=GONE_BROKEN)
+        else:
+            self.break_off(str(error))

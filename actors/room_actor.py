@@ -13,9 +13,6 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
-
-from redis.exceptions import RedisError
 
 from ..storage import Backend
 from ..storage.opening import open_backend
@@ -23,17 +20,19 @@ from ..storage.redis_connection import RedisConnection
 from . import messages
 from .call_line import CallLine
 from .counts import ProcessCounts
-from .frames import ASIDE, GONE_LOST, Kind, pack
-from .lease import RENEWAL_S, Lease
+from .frames import ASIDE, Kind, pack
+from .lease import Lease
 from .link import Link, connect, listen, listen_to_nodes
-from .live_room import LiveRoom, Surroundings
+from .live_room import LiveRoom
 from .mailbox import MailboxFull
 from .messages import Attach, Hello, Leave, Refused, Report, RoomKey, RoomReport
 from .network import Address, Network, TlsFiles, manager_address, node_folder
 from .options import RoomOptions, options_of
 from .resources import NO_RESOURCES, ActorResources
 from .room import Room
+from .silence import ProcessLease, Silence
 from .summoner import Summoner
+from .surroundings import Surroundings
 from .watch import SEND_S, Watch, Watching
 
 log = logging.getLogger(__name__)
@@ -42,7 +41,6 @@ REPORT_INTERVAL_S = 0.25
 MANAGER_PATIENCE_S = 20.0  # for a manager that died to be back
 MANAGER_RETRY_S = 0.2
 FAILED_REPORTED_MAX = 1000  # rooms that could not start, in one report
-CLEARING_TIMEOUT_S = 10.0  # for rooms to be gone after the lease was lost
 LEAVE_TIMEOUT_S = 5.0  # for all rooms to leave in good order when the process has to end
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -66,23 +64,6 @@ class RoomActorSettings:
         network = replace(self.network, folder=folder, host=host, tls=tls)
         address = manager_address(folder)
         return replace(self, folder=folder, manager_address=address, network=network)
-
-
-class ProcessLease(Protocol):
-    """What shows that this process is alive: a `Lease`."""
-
-    owner: str
-
-    @property
-    def valid(self) -> bool: ...
-
-    def start(self) -> None: ...
-
-    def lose(self) -> None: ...
-
-    def start_over(self) -> None: ...
-
-    def stop(self) -> None: ...
 
 
 TakeLease = Callable[[str, str, str, Callable[[], None]], ProcessLease]
@@ -113,11 +94,12 @@ class RoomActor:
         }
         self._rooms: dict[RoomKey, LiveRoom] = {}
         self._channels: dict[tuple[Link, int], LiveRoom] = {}
-        self._links: set[Link] = set()
+        self.links: set[Link] = set()
         self._open_storage = open_storage
         self._take_lease = take_lease
         self._clock = clock
         self._lease: ProcessLease
+        self._silence: Silence
         self._backend: Backend
         self._around: Surroundings
         self._summoner: Summoner | None = None
@@ -133,7 +115,6 @@ class RoomActor:
         self._watch = Watch()
         self._showing: asyncio.Task[None] | None = None  # while somebody follows
         self._stopping = False
-        self._lease_is_lost = False
 
     def __repr__(self) -> str:
         return f"<RoomActor {self.settings.id}, {len(self._rooms)} rooms>"
@@ -151,9 +132,10 @@ class RoomActor:
         await self._listen()
 
         def on_lost() -> None:
-            loop.call_soon_threadsafe(self._lease_lost)
+            loop.call_soon_threadsafe(self._silence.begin)
 
         self._lease = self._take_lease(settings.redis_url, settings.id, self.address, on_lost)
+        self._silence = Silence(self, self._lease, self._take_name)
         await asyncio.to_thread(self._lease.start)
         if settings.network is not None:
             self._summoner = Summoner(
@@ -197,11 +179,12 @@ class RoomActor:
             await asyncio.wait(
                 [asyncio.ensure_future(room.ended()) for room in rooms], timeout=LEAVE_TIMEOUT_S
             )
+        await self._silence.stop()
         if self._reporter is not None:
             self._reporter.cancel()
         for server in self._servers:
             server.close()
-        for link in list(self._links):
+        for link in list(self.links):
             link.close()
         if self._summoner is not None:
             self._summoner.close()
@@ -230,7 +213,7 @@ class RoomActor:
                 log.error("closing %r: %s", link, error)
                 link.abort()
         elif kind == Kind.ATTACH:
-            self._links.add(link)
+            self.links.add(link)
             self._attach(link, channel, messages.decode(payload, Attach))
         elif (room := self._channels.get((link, channel ^ ASIDE))) is not None:
             room.hear(link, channel ^ ASIDE, kind, number, payload)
@@ -239,9 +222,8 @@ class RoomActor:
     def _attach(self, link: Link, channel: int, attach: Attach) -> None:
         room = self._rooms.get(attach.key)
         if room is None:
-            if self._lease_is_lost:
-                refused = Refused("held", "this room actor has lost its lease")
-                link.farewell([pack(Kind.REFUSED, channel, payload=messages.encode(refused))])
+            if self._silence.is_on:
+                self._refuse(link, channel, Refused("held", "this room actor has no lease"))
                 return
             if attach.only_live:
                 self._refuse(link, channel, Refused("absent", "the room is not live here"))
@@ -262,10 +244,10 @@ class RoomActor:
         room.attach(link, channel, attach)
 
     def _refuse(self, link: Link, channel: int, refused: Refused) -> None:
-        link.write(pack(Kind.REFUSED, channel, payload=messages.encode(refused)))
+        link.say_now(pack(Kind.REFUSED, channel, payload=messages.encode(refused)))
 
     def _on_link_lost(self, link: Link) -> None:
-        self._links.discard(link)
+        self.links.discard(link)
         for attached in [key for key in self._channels if key[0] is link]:
             del self._channels[attached]
         for room in list(self._rooms.values()):
@@ -285,48 +267,16 @@ class RoomActor:
             asyncio.get_running_loop().call_soon(self._report)
 
     def _may_leave(self) -> bool:
-        if self._lease.valid:
-            return True
-        self._lease_lost()
-        return False
+        return self._silence.may_leave()
 
-    def _lease_lost(self) -> None:
-        if self._lease_is_lost:
-            return
-        self._lease_is_lost = True
-        self._counts.lease_losses += 1
-        self._lease.lose()
-        for room in list(self._rooms.values()):
-            room.break_off("the lease of its process ran out")
-        for link in list(self._links):
-            # That a room is not here any more is true with or without a lease; and a gateway that
-            # only saw its link end would blame an event for the end of the process.
-            channels = [channel for of_link, channel in self._channels if of_link is link]
-            link.farewell(pack(Kind.GONE, channel, payload=GONE_LOST) for channel in channels)
-        self._line.cut()
-        self._spawn(self._start_over())
+    def speak(self) -> None:
+        """Say what was held while the process had no lease."""
+        for link in list(self.links):
+            link.flush()
+        self._line.resume()
 
-    async def _start_over(self) -> None:
-        # Only when no room of the old lease is left may the process speak again.
-        give_up_s = time.monotonic() + CLEARING_TIMEOUT_S
-        while self._rooms:
-            await asyncio.wait(
-                [asyncio.ensure_future(room.ended()) for room in self._rooms.values()],
-                timeout=max(0.0, give_up_s - time.monotonic()),
-            )
-            if self._rooms and time.monotonic() >= give_up_s:
-                log.error("hooks of %s do not end: this process does", list(self._rooms))
-                os._exit(1)  # it may not speak any more, and will never be able to again
-        while not self._stopping:
-            try:
-                await asyncio.to_thread(self._lease.start_over)
-            except RedisError as error:
-                log.warning("no new lease can be had yet: %s", error)
-                await asyncio.sleep(RENEWAL_S)
-            else:
-                self._around = replace(self._around, owner=self._lease.owner)
-                self._lease_is_lost = False
-                return
+    def _take_name(self, owner: str) -> None:
+        self._around = replace(self._around, owner=owner)
 
     # The manager
 
@@ -418,6 +368,7 @@ class RoomActor:
             )
             for room in self._rooms.values()
         ]
+        self._counts.lease_losses = self._silence.count
         self._counts.redis_reconnects = RedisConnection.reconnects
         report = Report(rooms, resident_bytes(), self._lease.owner, self._failed, self._counts)
         self._manager.write(pack(Kind.REPORT, payload=messages.encode(report)))

@@ -54,7 +54,8 @@ class Summoner:
         lease_alive: Callable[[str], Awaitable[bool]],
         may_leave: Callable[[], bool],
     ) -> None:
-        """`me` has the address at which the rooms are; `lease_alive` is asked of gateway ids."""
+        """`me` has the address at which the rooms are; `lease_alive` is asked of gateway ids,
+        `may_leave` before anything is said."""
         self._me = me
         self._network = network
         self._lease_alive = lease_alive
@@ -117,6 +118,8 @@ class Summoner:
             log.info("gateway %s cannot be called to %s: %s", gateway_id, key, error)
             gathering.settle(gateway_id, gone=not alive)
             return
+        if not self._may_leave():
+            return  # a room that wakes is lost with the lease
         summon = Summon(key, gateway_id, self._me.address)
         link.write(pack(Kind.SUMMON, payload=messages.encode(summon)))
 
@@ -135,7 +138,6 @@ class Summoner:
                     self._me,
                     self._on_frame,
                     self._on_lost,
-                    may_leave=self._may_leave,
                     network=self._network,
                 )
             )

@@ -348,10 +348,12 @@ class ClientSocket(WSListener):
             self._fail(PROTOCOL_ERROR, f"close code {code} may not be sent")
             return
         self._close_received = (code, payload[2:].decode())  # picows has found it to be UTF-8
-        if self._close_sent is None:
+        websocket = self._websocket
+        assert websocket is not None
+        if self._close_sent is not None or websocket.is_close_frame_sent:
+            websocket.disconnect()  # this is the answer to our close, or to that of picows
+        else:
             self.close(code)
-        elif self._websocket is not None:
-            self._websocket.disconnect()
 
     def _fail(self, code: int, reason: str) -> None:
         self._fragments = None

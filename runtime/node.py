@@ -24,6 +24,7 @@ from .cluster import CannotStart, look_at_redis, wait_until_ready
 from .code import Code
 from .ray_controller import NAMESPACE, start_controller
 from .rooms_server import STORAGE_FOLDER
+from .server_keeper import ServerKeeper
 from .settings import ClusterSettings
 
 START_TIMEOUT_S = 60.0
@@ -113,6 +114,9 @@ class LocalNode:
             except StorageError as error:
                 raise CannotStart(str(error)) from error
         self._stack.callback(server.stop)
+        keeper = ServerKeeper(server, self._say)
+        keeper.start()
+        self._stack.callback(keeper.stop)
         return server.url
 
     def _start_ray(self) -> None:

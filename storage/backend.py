@@ -178,6 +178,16 @@ class Backend(Protocol):
         """Give the claim back. Does nothing if it is not ours any more."""
         ...
 
+    async def reclaim(self, space: str, *, owner: str, epoch: int, new_owner: str) -> int:
+        """Go on with a claim under another name of its owner; the epoch grows by 1.
+
+        Returns the number of the last flush applied. Asked again, it is granted again.
+
+        Raises:
+            NotOwner: If the claim is not the recorded one: somebody else has the space, or had.
+        """
+        ...
+
     async def commit(self, batch: Batch) -> Committed:
         """Apply one flush.
 

@@ -86,7 +86,8 @@ class EmbeddedServer:
     def start(self) -> None:
         """Start the server and return when it answers, with the folder's data in place.
 
-        Does nothing if it runs already; starts it again once it has ended by itself.
+        Does nothing if it runs already; starts it again once it has ended by itself, where it
+        was: its `url` stays the same.
 
         Raises:
             FolderInUse: If another process, or another object of this one, runs a server there.
@@ -94,6 +95,7 @@ class EmbeddedServer:
         """
         if self.pid is not None:
             return
+        socket_path = self._socket_path
         self.stop()  # what a server that was killed left behind
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         holder_pid = self._lock.take_starter()
@@ -101,9 +103,10 @@ class EmbeddedServer:
             raise FolderInUse(self.folder, holder_pid)
         try:
             self._take_over_folder()
-            self._launch()
+            self._launch(socket_path)
         except BaseException:
             self.stop()
+            self._socket_path = socket_path
             raise
 
     def stop(self) -> None:
@@ -150,8 +153,8 @@ class EmbeddedServer:
         if left_socket:
             _tidy_socket(Path(left_socket))
 
-    def _launch(self) -> None:
-        self._socket_path = _choose_socket_path(self.folder)
+    def _launch(self, former_path: Path | None) -> None:
+        self._socket_path = _choose_socket_path(self.folder, former_path)
         self._lock.note_socket(str(self._socket_path))
         log = self.folder / "valkey.log"
         _trim_log(log, self._limits.log_bytes)
@@ -205,10 +208,16 @@ def server_settings(
     return {**fixed, **defaults, **extra}
 
 
-def _choose_socket_path(folder: Path) -> Path:
-    """A directory of mode 0700 for the socket: in `folder`, or a short one if that is too deep."""
+def _choose_socket_path(folder: Path, former_path: Path | None) -> Path:
+    """A directory of mode 0700 for the socket: in `folder`, or a short one if that is too deep.
+
+    The former one's if there is one, where clients look.
+    """
     path = folder / "socket" / "valkey.sock"
     if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
+        if former_path is not None:
+            former_path.parent.mkdir(mode=0o700)  # refused where somebody else has made it
+            return former_path
         return Path(tempfile.mkdtemp(prefix="parlour-")) / "valkey.sock"
     path.parent.mkdir(mode=0o700, exist_ok=True)
     path.parent.chmod(0o700)

@@ -4,6 +4,7 @@ Guarantees. Writes without an await between them are in one flush: it is sealed 
 event loop after its first write. A flush is committed whole or not at all. Flushes commit in the
 order they were sealed, one at a time; what is written meanwhile is the next one. A flush that
 fails for good ends the storage: nothing that was pending lands, and every later call raises.
+Between two flushes the claim can be taken on under another name (`reclaim`).
 Not here: what a flush holds (cache.py), where keys go (index.py), how Redis is asked.
 """
 
@@ -17,12 +18,11 @@ from typing import Protocol
 from weakref import WeakSet
 
 from .alarms import Alarm, next_due_ms
-from .backend import FIRST_SHARD, Backend, Batch, Claim, Committed, ShardWrites
-from .cache import Cache, Known
-from .errors import StorageClosed, StorageError, StorageReset
+from .backend import Backend, Batch, Claim, Committed
+from .cache import Cache
+from .errors import FlushMissing, StorageClosed, StorageError, StorageReset
 from .index import ShardIndex
 from .limits import StorageLimits
-from .prefix import shared_prefix
 from .reading import Reader
 
 _log = logging.getLogger(__name__)
@@ -81,6 +81,8 @@ class Flusher:
         self._alarm_sealed_ms = claim.alarm_at_ms  # the first, after the newest sealed flush
         self._task: asyncio.Task[None] | None = None
         self._landing: asyncio.Future[None] | None = None  # resolved at the next landing or end
+        self._next_owner: str | None = None  # under which to go on, before the next flush
+        self._reclaimed: asyncio.Future[None] | None = None  # resolved then, or at the end
         self._closed = False  # no more calls, but what is pending is still flushed
         self._ended: StorageError | None = None  # nothing is flushed any more
 
@@ -146,6 +148,29 @@ class Flusher:
             await self._next_landing()
             self.check_alive()
 
+    async def reclaim(self, owner: str) -> None:
+        """Go on under another name, once the flush on the wire has landed.
+
+        Raises:
+            NotOwner: If somebody else has, or has had, the space: the storage has ended.
+            FlushMissing: If the server has lost flushes that it had acknowledged; likewise.
+            StorageReset: If the storage ended for another reason.
+        """
+        self.check_alive()
+        self._next_owner = owner
+        if self._reclaimed is None:
+            self._reclaimed = asyncio.get_running_loop().create_future()
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+        await asyncio.wait([self._reclaimed])
+        self.check_alive()
+
+    async def release(self) -> None:
+        """Give the claim back. Does nothing if it is not ours any more."""
+        await self._backend.release(self._space, owner=self._owner, epoch=self._epoch)
+        if self._next_owner is not None:  # whose claim may have been granted without an answer
+            await self._backend.release(self._space, owner=self._next_owner, epoch=self._epoch + 1)
+
     async def close(self) -> None:
         """Refuse new calls, finish reads and flush what is pending."""
         self._closed = True
@@ -166,7 +191,11 @@ class Flusher:
 
     async def _run(self) -> None:
         try:
-            while self._pending and self._ended is None:
+            while self._ended is None:
+                while self._next_owner is not None:
+                    await self._go_on_as(self._next_owner)
+                if not self._pending:
+                    break
                 batch = self._seal()
                 # A later write must not show in an earlier read: reading.py, rule 2.
                 if self.reader.running:
@@ -184,10 +213,23 @@ class Flusher:
         finally:
             self._task = None
 
+    async def _go_on_as(self, owner: str) -> None:
+        last_flush = await self._backend.reclaim(
+            self._space, owner=self._owner, epoch=self._epoch, new_owner=owner
+        )
+        self._owner, self._epoch = owner, self._epoch + 1
+        if self._next_owner == owner:
+            self._next_owner = None
+        if last_flush < self.durable:
+            raise FlushMissing(self._space, self.durable + 1, last_flush)
+        if self._next_owner is None:
+            self._resolve_reclaimed()
+
     def _seal(self) -> Batch:
         for waiting in list(self.before_seal):
             waiting.before_seal()
         self.before_seal.clear()
+        limits = self._limits
         entries, clear = self._cache.seal()
         self.sealed += 1
         self._pending = False
@@ -199,8 +241,10 @@ class Flusher:
             epoch=self._epoch,
             flush_number=self.sealed,
             clear=clear,
-            writes=self._by_shard(entries, clear),
-            merges=[] if clear else self._merges(),
+            writes=self._index.changes(entries, clear),
+            merges=[]
+            if clear
+            else self._index.merges(limits.shard_fields_max, limits.shard_bytes_max),
             alarms=self._alarms_changed,
             alarm_changed=bool(self._alarms_changed) or self._show_alarm,
             alarm_at_ms=alarm_at_ms,
@@ -211,29 +255,6 @@ class Flusher:
         self._alarms_changed, self._show_alarm = {}, False
         self._alarm_sealed_ms = alarm_at_ms
         return batch
-
-    def _by_shard(self, entries: Mapping[str, Known], clear: bool) -> dict[int, ShardWrites]:
-        writes: dict[int, ShardWrites] = {}
-        for key, data in entries.items():
-            shard = None if clear else self._index.find(key)
-            if shard is None:
-                if data is None:
-                    continue  # there is nothing to delete
-                shard = FIRST_SHARD
-            changes = writes.get(shard)
-            if changes is None:
-                changes = writes[shard] = ShardWrites()
-            if data is None:
-                changes.deletes.append(key)
-            else:
-                changes.sets[key] = data
-        for shard, changes in writes.items():
-            held = None if clear else self._index.prefix_of_keys(shard)
-            changes.prefix = shared_prefix(changes.sets, held)
-        return writes
-
-    def _merges(self) -> list[tuple[int, int]]:
-        return self._index.merges(self._limits.shard_fields_max, self._limits.shard_bytes_max)
 
     def _landed(self, committed: Committed) -> None:
         self._index.apply(committed)
@@ -267,6 +288,12 @@ class Flusher:
         self._ended = error
         self._pending = False
         self._resolve_landing()
+        self._resolve_reclaimed()
+
+    def _resolve_reclaimed(self) -> None:
+        reclaimed, self._reclaimed = self._reclaimed, None
+        if reclaimed is not None and not reclaimed.done():
+            reclaimed.set_result(None)
 
 
 def _earlier(at_ms: int | None, before_ms: int | None) -> bool:

@@ -9,9 +9,10 @@ All synchronous; only the answers to commits change it.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from .backend import Committed, Home, ShardInfo
+from .backend import FIRST_SHARD, Committed, Home, ShardInfo, ShardWrites
+from .prefix import shared_prefix
 
 
 class ShardIndex:
@@ -43,11 +44,6 @@ class ShardIndex:
         shard = self.find(key)
         return None if shard is None else self._shards[shard].home
 
-    def prefix_of_keys(self, shard: int) -> str | None:
-        """Tell what the keys of `shard` are known to begin with; None if it has none."""
-        info = self._shards.get(shard)
-        return info.prefix if info is not None and info.key_count else None
-
     def covering(self, low: str, high: str | None) -> list[ShardInfo]:
         """List the shards whose ranges touch low <= key < high, in key order."""
         if not self._order:
@@ -55,6 +51,28 @@ class ShardIndex:
         first = bisect_right(self._firsts, low) - 1
         last = len(self._order) if high is None else bisect_left(self._firsts, high)
         return [self._shards[shard] for shard in self._order[first:last]]
+
+    def changes(self, entries: Mapping[str, bytes | None], clear: bool) -> dict[int, ShardWrites]:
+        """Sort keys that are set, or with None deleted, by shard. `clear`: none is left."""
+        changes: dict[int, ShardWrites] = {}
+        for key, data in entries.items():
+            shard = None if clear else self.find(key)
+            if shard is None:
+                if data is None:
+                    continue  # there is nothing to delete
+                shard = FIRST_SHARD
+            changed = changes.get(shard)
+            if changed is None:
+                changed = changes[shard] = ShardWrites()
+            if data is None:
+                changed.deletes.append(key)
+            else:
+                changed.sets[key] = data
+        for shard, changed in changes.items():
+            info = None if clear else self._shards.get(shard)
+            held = info.prefix if info is not None and info.key_count else None
+            changed.prefix = shared_prefix(changed.sets, held)
+        return changes
 
     def apply(self, committed: Committed) -> bool:
         """Take over what a flush changed. Tell whether keys moved from one shard to another."""

@@ -87,6 +87,15 @@ class MemoryBackend:
             holders=dict(kept.holders),
         )
 
+    async def reclaim(self, space: str, *, owner: str, epoch: int, new_owner: str) -> int:
+        """Go on with a claim under another name. See `Backend.reclaim`."""
+        await asyncio.sleep(0)
+        kept = self._spaces.setdefault(space, _Space())
+        if (kept.epoch, kept.owner) not in ((epoch, owner), (epoch + 1, new_owner)):
+            raise NotOwner(space, epoch, kept.epoch)
+        kept.epoch, kept.owner = epoch + 1, new_owner
+        return kept.flush_number
+
     async def release(self, space: str, *, owner: str, epoch: int) -> None:
         """Give the claim back. See `Backend.release`."""
         await asyncio.sleep(0)

@@ -33,6 +33,7 @@ class RedisBackend:
         self._limits = limits or StorageLimits()
         self._claim = connection.script("claim")
         self._commit = connection.script("commit")
+        self._reclaim = connection.script("reclaim")
         self._release = connection.script("release")
         self._forget = connection.script("forget")
         self._alarms = AlarmIndex(connection)
@@ -51,6 +52,15 @@ class RedisBackend:
         if not granted:
             raise ClaimHeld(answer[0].decode(), answer[1].decode(), answer[2])
         return _claim(space, owner, *answer)
+
+    async def reclaim(self, space: str, *, owner: str, epoch: int, new_owner: str) -> int:
+        """Go on with a claim under another name. See `Backend.reclaim`."""
+        granted, answer = await self._reclaim(
+            [keys.metadata_key(space)], [epoch, owner, new_owner], repeat=True
+        )
+        if not granted:
+            raise NotOwner(space, epoch, answer)
+        return int(answer)
 
     async def release(self, space: str, *, owner: str, epoch: int) -> None:
         """Give the claim back. See `Backend.release`."""

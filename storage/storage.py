@@ -166,6 +166,18 @@ class Storage(Operations):
         """
         await self._space.flusher.close()
 
+    async def reclaim(self, owner: str) -> None:
+        """Go on with the claim under another name, if nobody else has had the space meanwhile.
+
+        Raises:
+            StorageReset: If somebody has (`NotOwner`), or the storage has ended otherwise.
+        """
+        await self._space.flusher.reclaim(owner)
+
+    async def release(self) -> None:
+        """Give the claim back; nothing more may be written. Does nothing if it is not ours now."""
+        await self._space.flusher.release()
+
     def abandon(self) -> None:
         """Drop what is not durable and refuse use: the room starts over."""
         self._space.flusher.abandon("the room starts over from what is durable")

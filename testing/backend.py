@@ -46,5 +46,8 @@ class NoLease:
     def start_over(self) -> None:
         self.valid = True
 
+    def speak(self) -> bool:
+        return self.valid
+
     def stop(self) -> None:
         self.valid = False

@@ -37,6 +37,7 @@ class Client(WSListener):
         self._inbox: deque[str | bytes] = deque()
         self._transport: WSTransport
         self._close: Close | None = None
+        self._pongs = 0
 
     def __repr__(self) -> str:
         return f"<Client {self.id}{f', {self.closed}' if self.closed else ''}>"
@@ -57,6 +58,13 @@ class Client(WSListener):
     async def send_json(self, value: object) -> None:
         """Send a value as JSON in a text message."""
         await self.send(json.dumps(value))
+
+    async def ping(self) -> bool:
+        """Send a ping of the WebSocket protocol; tells whether it was answered."""
+        answered = self._pongs
+        self._transport.send_ping()
+        await self._rest()
+        return self._pongs > answered
 
     async def receive(self) -> str | bytes:
         """The oldest message that was not taken yet.
@@ -111,6 +119,8 @@ class Client(WSListener):
             self._inbox.append(frame.get_payload_as_utf8_text())
         elif frame.msg_type == WSMsgType.BINARY:
             self._inbox.append(frame.get_payload_as_bytes())
+        elif frame.msg_type == WSMsgType.PONG:
+            self._pongs += 1
         elif frame.msg_type == WSMsgType.CLOSE:
             payload = frame.get_payload_as_bytes()
             code = int.from_bytes(payload[:2], "big") if payload else CLOSE_NO_STATUS

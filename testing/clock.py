@@ -44,6 +44,7 @@ class Clock:
         self._jobs: set[asyncio.Future[Any]] = set()  # in threads
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._numbers = itertools.count()
+        self._resting: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"<Clock, turned on by {self._turned_s:g} s>"
@@ -119,6 +120,12 @@ class Clock:
         Raises:
             AssertionError: If that takes longer than `BUSY_S_MAX`.
         """
+        if self._resting is None or self._resting.done():
+            self._resting = self._loop.create_task(self._rest(is_waiting))
+        # One for all who ask: each would take the looks of the others for something going on.
+        await asyncio.shield(self._resting)
+
+    async def _rest(self, is_waiting: Callable[[], bool]) -> None:
         give_up_s = time.monotonic() + BUSY_S_MAX
         paused = False
         while True:

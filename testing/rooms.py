@@ -62,11 +62,11 @@ class Rooms:
     ) -> None:
         try:
             self.node.backend.go_on()
-            await self.rest()
-            await self._http.close()
-            await self.node.stop()
             for client in self._clients:
                 client.abandon()
+            await self.rest()  # rooms that hibernate wake once more, to hear that they have left
+            await self._http.close()
+            await self.node.stop()
             await self._clock.rest(lambda: False)  # sockets are closed as the loop turns
         finally:
             self._clock.stop()

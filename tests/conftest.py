@@ -1,4 +1,5 @@
-"""Servers for the tests: one private Valkey a session, emptied for each test that asks for it."""
+"""Servers for the tests: one private Valkey a session, emptied for each test that asks for it; one
+running Parlour a session."""
 
 from __future__ import annotations
 
@@ -12,6 +13,12 @@ import pytest
 import redis
 from parlour.storage.embedded import EmbeddedServer
 
+from .support.one_parlour import admin_port as admin_port
+from .support.one_parlour import http as http
+from .support.one_parlour import parlour as parlour
+from .support.one_parlour import pytest_runtest_makereport as pytest_runtest_makereport
+from .support.one_parlour import server as server
+from .support.one_parlour import valkey_of_parlour as valkey_of_parlour
 from .support.redis_cluster import RedisCluster
 from .support.redis_process import RedisProcess
 from .support.requirements import require
@@ -20,6 +27,7 @@ TESTS = Path(__file__).parent
 # Folders whose tests share a running Parlour, or wait for one most of the time: each folder is one
 # worker's where a session has several, and they begin with these.
 WHOLE_FOLDERS = ("system", "clients", "faults")
+ONE_PARLOUR = ("system", "clients")  # share the fixture `parlour`
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -34,6 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group(path: Path) -> str:
     folder = _folder(path)
+    if folder in ONE_PARLOUR:
+        return "one parlour"
     return folder if folder in WHOLE_FOLDERS else path.stem
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from parlour.actors import messages, room_actor
+from parlour.actors import messages, room_actor, silence
 from parlour.actors.frames import Kind, pack
 from parlour.actors.link import Link, connect, listen
 from parlour.actors.messages import Attach, Hello, Report, RoomKey
 from parlour.actors.network import Network
 from parlour.actors.room_actor import RoomActor, RoomActorSettings
 from parlour.storage import MemoryBackend
+from redis.exceptions import RedisError
 
 from .linked import GATEWAY, Inbox
 from .staging import Counter, Diary, record
@@ -34,6 +35,7 @@ class HandLease:
         self.address = address
         self.valid = False
         self.stopped = False
+        self.server_is_away = False
         self.on_lost = on_lost
         HandLease.taken.append(self)
 
@@ -44,12 +46,21 @@ class HandLease:
         self.valid = False
         self.stopped = True
 
+    def run_out(self) -> None:
+        """The server is away, and so long that the lease has run out."""
+        self.valid, self.server_is_away = False, True
+
     def lose(self) -> None:
         self.valid = False
 
     def start_over(self) -> None:
+        if self.server_is_away:
+            raise RedisError("the server is away")
         self.owner += "+"
-        self.valid = True
+
+    def speak(self) -> bool:
+        self.valid = not self.server_is_away
+        return self.valid
 
 
 class Stage:
@@ -146,6 +157,7 @@ async def started(
 
     monkeypatch.setattr(room_actor, "REPORT_INTERVAL_S", 0.005)
     monkeypatch.setattr(room_actor, "MANAGER_RETRY_S", 0.005)
+    monkeypatch.setattr(silence, "RETRY_S", 0.002)
     Chat.diary = []
     HandLease.taken = []
     stage = Stage(folder, network)

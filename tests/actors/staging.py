@@ -11,7 +11,7 @@ from typing import Any
 from parlour.actors import messages
 from parlour.actors.frames import ASIDE, Kind, pack, pack_parts, unpack_parts
 from parlour.actors.link import Link, connect, listen
-from parlour.actors.live_room import LiveRoom, Surroundings
+from parlour.actors.live_room import LiveRoom
 from parlour.actors.messages import (
     Attach,
     Closed,
@@ -24,6 +24,7 @@ from parlour.actors.messages import (
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
 from parlour.actors.summoner import Summoner
+from parlour.actors.surroundings import Surroundings
 from parlour.actors.watch import Watch
 from parlour.storage import Claim, MemoryBackend, StorageError, decode
 from parlour.storage.backend import Batch, Committed

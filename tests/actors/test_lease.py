@@ -81,11 +81,29 @@ def test_the_next_lease_has_another_name(
     lease.lose()
     assert not lease.valid
     lease.start_over()
+    assert not lease.valid
+    assert lease.speak()
     assert lease.valid
     assert lease.owner != "me"
     assert not lost.wait(2 * LEASE_S)
     assert lease.valid
     assert owners(server) == [lease_key(lease.owner)]
+
+
+def test_a_lease_that_runs_out_before_it_is_spoken_under_is_lost_too(
+    server: EmbeddedServer, lease: Lease, lost: threading.Event
+) -> None:
+    """What was claimed under it may be somebody else's by then."""
+    lease.lose()
+    lease.start_over()
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        assert not lost.wait(1.2 * LEASE_S)
+        assert not lease.speak()
+        assert not lease.valid
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
 
 
 def test_a_lease_that_is_given_back_is_gone_at_once(server: EmbeddedServer) -> None:

@@ -10,6 +10,9 @@ ALLOWED = {
     (State.WAKING, Step.STARTED): State.LIVE,
     (State.WAKING, Step.START_FAILED): State.ABSENT,
     (State.WAKING, Step.BREAK): State.BROKEN,
+    (State.LIVE, Step.PAUSE): State.PAUSED,
+    (State.PAUSED, Step.RESUME): State.LIVE,
+    (State.PAUSED, Step.BREAK): State.BROKEN,
     (State.LIVE, Step.LEAVE): State.DRAINING,
     (State.LIVE, Step.BREAK): State.BROKEN,
     (State.DRAINING, Step.LEFT): State.ABSENT,
@@ -43,4 +46,4 @@ def test_every_step_means_something_somewhere() -> None:
 def test_a_room_that_runs_can_break_and_one_that_does_not_cannot() -> None:
     """The lease or the storage may be lost from the claim to the release."""
     breakable = {state for state, step in TRANSITIONS if step is Step.BREAK}
-    assert breakable == {State.WAKING, State.LIVE, State.DRAINING}
+    assert breakable == {State.WAKING, State.LIVE, State.PAUSED, State.DRAINING}

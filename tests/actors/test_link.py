@@ -162,18 +162,28 @@ async def test_writing_to_a_lost_link_is_ignored(pair: LinkPair) -> None:
     await pair.near.drained()
 
 
-async def test_a_process_that_may_not_speak_is_silent_and_drops_the_link(tmp_path: Path) -> None:
-    """Past its lease nothing leaves a process; both ends know that the link is lost."""
+async def test_what_may_not_leave_waits_until_it_may(tmp_path: Path) -> None:
+    """In its order, and the link stays; what is taken back does not leave then."""
     allowed = True
     pair = await link_pair(tmp_path, may_leave=lambda: allowed)
     pair.near.write(pack(Kind.TEXT, 0, 1))
     assert (await pair.far_inbox.take()).number == 1
 
     allowed = False
-    pair.near.write(pack(Kind.TEXT, 0, 2))
-    await pair.near_inbox.lost()
-    await pair.far_inbox.lost()
-    assert pair.far_inbox.left() == []
+    for channel, number in ((1, 2), (7, 3), (1, 4)):
+        pair.near.write(pack(Kind.TEXT, channel, number))
+    pair.near.flush()
+    assert pair.near.unsent_bytes == 3 * len(pack(Kind.TEXT, 1, 2))
+    pair.near.say_now(pack(Kind.GONE, 9))
+    assert (await pair.far_inbox.take()).kind is Kind.GONE
+    for expected in ([pack(Kind.TEXT, 7, 3)], []):
+        assert pair.near.drop(lambda head: head.channel == 7) == expected
+
+    allowed = True
+    pair.near.write(pack(Kind.TEXT, 1, 5))
+    pair.near.flush()
+    assert [(await pair.far_inbox.take()).number for _ in "abc"] == [2, 4, 5]
+    assert pair.near.unsent_bytes == 0
     pair.close()
 
 
@@ -189,18 +199,17 @@ async def test_closing_does_not_let_out_what_may_not_leave(tmp_path: Path) -> No
     pair.close()
 
 
-async def test_a_farewell_leaves_when_nothing_else_may(tmp_path: Path) -> None:
-    """It replaces what was not sent; neither an abort nor a write after it changes that."""
-    allowed = True
-    pair = await link_pair(tmp_path, may_leave=lambda: allowed)
-    allowed = False
+async def test_what_is_said_now_comes_after_what_was_written_before(tmp_path: Path) -> None:
+    """Where that may leave; on a link that is lost it is dropped."""
+    pair = await link_pair(tmp_path, may_leave=lambda: True)
     pair.near.write(pack(Kind.TEXT, 0, 1))
-    pair.near.farewell([pack(Kind.GONE, 7), pack(Kind.GONE, 8)])
-    pair.near.write(pack(Kind.TEXT, 0, 2))
+    pair.near.say_now(pack(Kind.GONE, 7), pack(Kind.GONE, 8))
+    assert [(await pair.far_inbox.take()).channel for _ in "abc"] == [0, 7, 8]
     pair.near.abort()
-    pair.near.farewell([pack(Kind.GONE, 9)])
+    await pair.near_inbox.lost()
+    pair.near.say_now(pack(Kind.GONE, 9))
     await pair.far_inbox.lost()
-    assert [(f.kind, f.channel) for f in pair.far_inbox.left()] == [(Kind.GONE, 7), (Kind.GONE, 8)]
+    assert pair.far_inbox.left() == []
     pair.close()
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from parlour.actors import messages
-from parlour.actors.frames import Kind
+from parlour.actors.frames import Kind, unpack_close
 from parlour.actors.lifecycle import State
 from parlour.actors.messages import Refused
+from parlour.actors.unsaid import SERVICE_RESTART
 
 from .staging import Counter, Stage, record, until
 
@@ -143,6 +145,7 @@ async def test_a_careful_room_announces_each_event_when_the_one_before_is_done(
     ]
 
 
+@pytest.mark.parity("uniqueness")
 async def test_a_room_that_somebody_else_has_is_refused_with_its_address(stage: Stage) -> None:
     """The claim of a process whose lease is there is never taken over."""
     first = stage.start(Counter)
@@ -161,7 +164,10 @@ async def test_a_room_that_somebody_else_has_is_refused_with_its_address(stage: 
 
 
 async def test_the_room_of_a_dead_process_is_taken_over(stage: Stage) -> None:
-    """And what the dead one still tries to write does not count."""
+    """What the dead one still tries to write does not count, and its client is told to come back.
+
+    Not as a blame for the message: it is as if it had never come.
+    """
     dead = stage.start(Counter)
     gateway = await stage.attached(1)
     stage.backend.dead.add("r1")
@@ -172,6 +178,9 @@ async def test_the_room_of_a_dead_process_is_taken_over(stage: Stage) -> None:
 
     stage.room = dead
     gateway.text(1, "too late")
-    assert [f.payload for f in await gateway.until(Kind.GONE)] == [b"broken"]
+    frames = await gateway.until(Kind.GONE)
+    assert [frame.kind for frame in frames] == [Kind.CLOSE, Kind.GONE]
+    assert unpack_close(frames[0].payload)[0] == SERVICE_RESTART
+    assert frames[1].payload == b"lost"
     await stage.ended(dead)
     stage.room.leave("shutdown")

@@ -113,17 +113,6 @@ async def test_a_lost_gateway_leaves_its_rooms(stage: Stage) -> None:
     assert (await inbox.take_until(Kind.SEND_TEXT))[-1].payload == b"still here"
 
 
-async def test_a_process_past_its_lease_is_silent(stage: Stage) -> None:
-    """Nothing leaves it any more, not even before it has noticed."""
-    link, inbox = await stage.gateway()
-    attach(link)
-    await inbox.take_until(Kind.READY)
-    stage.lease.valid = False
-    link.write(pack(Kind.TEXT, 1, 1, 1, b"hello?"))
-    await inbox.lost()
-    assert Kind.SEND_TEXT not in {frame.kind for frame in inbox.left()}
-
-
 async def test_a_gateway_that_sends_far_too_much_is_cut_off(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

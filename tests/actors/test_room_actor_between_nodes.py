@@ -16,9 +16,8 @@ from parlour.actors.options import options_of
 from parlour.actors.resources import ActorResources
 from parlour.actors.room_actor import RoomActorSettings
 from parlour.storage import ClaimHeld
-from redis.exceptions import RedisError
 
-from .acting import KEY, Chat, HandLease, Stage, attach, started
+from .acting import KEY, Chat, Stage, attach, started
 from .linked import GATEWAY, Inbox
 from .nodes import node
 from .staging import Diary, record, until
@@ -120,10 +119,13 @@ async def test_a_process_past_its_lease_is_silent_to_other_nodes_too(stage: Stag
     link, inbox = await gateway(stage, node("there"))
     attach(link)
     await inbox.take_until(Kind.READY)
-    stage.lease.valid = False
+    stage.lease.run_out()
     link.write(pack(Kind.TEXT, 1, 1, 1, b"hello?"))
-    await inbox.lost()
-    assert Kind.SEND_TEXT not in {frame.kind for frame in inbox.left()}
+    await until(lambda: stage.actor._silence.is_on)
+    link.write(pack(Kind.TEXT, 1, 1, 2, b"are you there?"))
+    attach(link, 2, RoomKey("chat", "another"))
+    frames = await inbox.take_until(Kind.REFUSED)
+    assert [frame.kind for frame in frames] == [Kind.REFUSED]
 
 
 async def test_a_room_that_is_not_live_is_refused_to_who_wants_it_live(stage: Stage) -> None:
@@ -153,22 +155,16 @@ async def test_a_party_that_is_not_there_is_absent_to_who_wants_it_live(stage: S
 
 
 async def test_a_process_without_a_lease_still_tells_who_wants_a_live_room(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Stage,
 ) -> None:
-    """Else that gateway would see its link end, and blame an event for it."""
-
-    def no_server(_: HandLease) -> None:
-        raise RedisError("the server is away")
-
-    monkeypatch.setattr(HandLease, "start_over", no_server)
+    """At once, so that the room can wake elsewhere; the link stays."""
     link, inbox = await gateway(stage, node("there"))
     await until(lambda: stage.hello is not None)
-    stage.lease.valid = False
+    stage.lease.run_out()
     stage.lease.on_lost()
-    await until(lambda: stage.actor._lease_is_lost)
+    await until(lambda: stage.actor._silence.is_on)
     attach_if_live(link)
     assert (await refusal(inbox)).reason in ("absent", "held")
-    await inbox.lost()
 
 
 async def test_a_room_that_cannot_start_is_reported_once(stage: Stage) -> None:

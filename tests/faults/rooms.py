@@ -80,9 +80,9 @@ class Ledger(Room):
 
 
 class Stayer(Ledger):
-    """One that does not hibernate while a test looks."""
+    """One that does not hibernate while it has clients, also where places are short."""
 
-    hibernate_after = 3600.0
+    hibernate = False
 
 
 class LateStarter(Ledger):

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+import pytest
 from parlour.storage import RedisBackend, RedisConnection, Storage
 
 SPACE = "chat/lobby"
@@ -38,6 +39,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.parity("uniqueness")
 async def test_a_paused_owner_is_fenced_off(valkey_url: str) -> None:
     """Stopped, taken over and continued: none of its writes lands, and it learns why."""
     older = await asyncio.create_subprocess_exec(

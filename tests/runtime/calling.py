@@ -89,6 +89,10 @@ class Stage:
     async def restart_gateway(self) -> None:
         """The gateway is gone, with all that it held, and another one comes."""
         await self.gateway.stop()
+        await self.start_gateway()
+
+    async def start_gateway(self) -> None:
+        """Another gateway comes, on the same port."""
         self.gateway = self._gateway()
         await self.gateway.start()
 

@@ -7,10 +7,10 @@ import socket
 from collections.abc import Callable
 
 import pytest
-from parlour.runtime import client_socket, front
+from parlour.runtime import client_socket, front, room_requests
 
 from .raw_client import BINARY, CONTINUATION, PING, TEXT, frame, raw_client, upgrade
-from .whole_node import PATH, WholeNode, bystander
+from .whole_node import PATH, WholeNode, Witness, bystander
 from .whole_node import whole as whole
 
 CROWD = 50
@@ -92,6 +92,28 @@ async def test_a_crowd_that_never_finishes_its_head_is_sent_away(
             crowd.create_task(watched(drips=number % 2 == 0))
         for _ in range(20):
             await other.talk()
+
+
+async def test_a_crowd_that_never_finishes_its_body_is_sent_away(
+    whole: WholeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 408 as well; the room hears of none of them."""
+    monkeypatch.setattr(room_requests, "BODY_TIMEOUT_S", 0.2)
+    head = f"POST {PATH} HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n".encode()
+    async with bystander(whole.port) as other, asyncio.TaskGroup() as crowd:
+
+        async def stall() -> None:
+            async with raw_client(whole.port) as client:
+                client.send(head)
+                sending = asyncio.create_task(drip_on(client.send))
+                assert (await client.head()).status == 408
+                sending.cancel()
+
+        for _ in range(CROWD):
+            crowd.create_task(stall())
+        for _ in range(20):
+            await other.talk()
+    assert Witness.heard == []
 
 
 async def drip_on(send: Callable[[bytes], None]) -> None:

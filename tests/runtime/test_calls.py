@@ -387,6 +387,22 @@ async def test_a_call_whose_writes_are_durable_is_not_handled_again(
     assert await b.note("again") == 3
 
 
+async def test_calls_around_a_death_count_once_and_in_order(stage: Stage, rooms: Rooms) -> None:
+    """Whatever was handled twice was not durable the first time; lost answers are told."""
+    await rooms.parties.shop.get("a").add(1)
+    caller, count = stage.room("a"), 200
+    assert caller is not None
+    stub = caller._room.parties.shop.get("b")
+    answers = [stub.note(number) for number in range(count)]
+    await until(lambda: len(Shop.seen) > count // 2)
+    break_off(stage, "b")
+    results = await asyncio.gather(*answers, return_exceptions=True)
+    for number, result in enumerate(results):
+        assert result == number + 1 or isinstance(result, AnswerLost)
+    assert await stub.note("last") == count + 1
+    assert list(dict.fromkeys(Shop.seen)) == [*range(count), "last"]
+
+
 @pytest.mark.parametrize("has_written", [False, True])
 async def test_a_caller_that_dies_calls_again(
     stage: Stage, rooms: Rooms, has_written: bool

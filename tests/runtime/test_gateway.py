@@ -421,6 +421,7 @@ async def test_a_room_that_cannot_be_woken_is_worth_another_try(
     assert (await other.answer()).status == 503
 
 
+@pytest.mark.parity("overload")
 async def test_a_room_with_far_too_much_to_do_takes_nothing_new(
     stage: Stage, client: RawClient, other: RawClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,7 +98,7 @@ class Node:
         for server in actor._servers:
             server.close()
         await asyncio.to_thread(actor._lease.stop)
-        for link in list(actor._links):
+        for link in list(actor.links):
             link.abort()
         await self.new_actor()
 

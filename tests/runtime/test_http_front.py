@@ -98,6 +98,7 @@ async def test_a_bad_request_for_a_websocket_on_a_kept_connection_is_refused(
         ("/sub/../app.js", b"let a", "javascript"),
     ],
 )
+@pytest.mark.parity("static assets")
 async def test_files_of_the_public_folder_are_served(
     client: RawClient, target: str, body: bytes, content_type: str
 ) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import WSMsgType, web
+from parlour.actors.connection import Connection
+from parlour.actors.room import Room
 
 from parlour.client import RECONNECT_CODES, Backoff, BufferFull, RoomRefused, RoomSocket
 
 from ..actors.linked import TIMEOUT_S
 from ..actors.staging import until
 from ..support.running import free_port
+from .calling import staged
 
 QUICKLY = Backoff(0.001, 0.01)
 
@@ -142,6 +146,33 @@ async def test_it_waits_for_a_server_that_is_not_there_yet() -> None:
         await socket.opened()
         assert await socket.receive() == "early"
     await server.stop()
+
+
+class Roster(Room):
+    """Says who speaks, and what."""
+
+    def on_message(self, connection: Connection, message: str | bytes) -> None:
+        connection.send(f"{connection.id} {message!s}")
+
+
+async def test_it_comes_back_to_a_gateway_that_was_restarted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its id, and with what was sent while nobody listened."""
+    async with (
+        staged(tmp_path, monkeypatch, main=Roster) as stage,
+        RoomSocket(stage.url, "a", id="me", backoff=QUICKLY) as socket,
+        asyncio.timeout(TIMEOUT_S),
+    ):
+        socket.send("before")
+        assert await socket.receive() == "me before"
+        await stage.gateway.stop()
+        await until(lambda: not socket.is_open)
+        for number in range(10):
+            socket.send(str(number))
+        await stage.start_gateway()
+        assert [await socket.receive() for _ in range(10)] == [f"me {n}" for n in range(10)]
+        assert socket.connects == 2
 
 
 @pytest.mark.parametrize("code", sorted(RECONNECT_CODES - {1005, 1006}))

@@ -212,7 +212,9 @@ async def test_sockets_close_with_the_room_that_opened_them(stage: Stage, client
 async def test_sockets_of_a_process_that_ends_are_lost(stage: Stage, client: Room) -> None:
     """The other room hears 1006, as of any client that vanished; so does who held it."""
     socket = await client.parties.echo.get("e").connect(id="me")
-    stage.actors[0]._line.cut()
+    link = stage.actors[0]._line._link
+    assert link is not None
+    link.abort()
     await until(lambda: Echo.diary[-1] == ("close", "me", 1006, "", False))
     assert socket.close_code == 1006
 

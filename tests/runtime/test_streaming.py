@@ -16,7 +16,7 @@ from parlour.actors.streams import WINDOW_BYTES
 
 from ..actors.staging import until
 from .housed import PATH, House, get, house_of
-from .raw_client import TEXT, RawClient, frame, raw_client
+from .raw_client import TEXT, RawClient, frame, raw_client, upgrade
 
 CHUNK = 1 << 16
 
@@ -210,6 +210,14 @@ async def test_head_has_no_body(house: House, client: RawClient) -> None:
     assert (await client.head()).status == 200
     assert (await client.answer()).body == b"0 False"
     assert not house.room.streams
+
+
+async def test_a_websocket_knows_no_cors(client: RawClient) -> None:
+    """Browsers ask nobody before they open one, so nothing is said of it."""
+    client.send(upgrade(PATH, Origin="https://x.example"))
+    head = await client.head()
+    assert head.status == 101
+    assert not any(name.startswith("access-control") for name in head.headers)
 
 
 # Bodies

@@ -89,11 +89,18 @@ def test_nobody_else_can_reach_the_socket(tmp_path: Path) -> None:
 
 
 def test_a_folder_too_deep_for_a_socket_works_all_the_same(tmp_path: Path) -> None:
-    """Socket paths end at some 107 bytes; the data stay in the deep folder, the socket moves."""
+    """Socket paths end at some 107 bytes; the data stay in the deep folder, the socket moves.
+
+    Where it moved to it is again when a server that was killed is started again.
+    """
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     with EmbeddedServer(deep) as server:
         socket_folder = Path(server.url.removeprefix("unix://")).parent
         assert ask(server, "PING") is True
+        assert stat.S_IMODE(socket_folder.stat().st_mode) == 0o700
+        kill_9(server)
+        server.start()
+        assert Path(server.url.removeprefix("unix://")).parent == socket_folder
         assert stat.S_IMODE(socket_folder.stat().st_mode) == 0o700
     assert not socket_folder.exists()
     assert (deep / "appendonlydir").is_dir()

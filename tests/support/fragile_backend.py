@@ -59,6 +59,9 @@ class FragileBackend:
             space, owner=owner, address=address, takeover_epoch=takeover_epoch
         )
 
+    async def reclaim(self, space: str, *, owner: str, epoch: int, new_owner: str) -> int:
+        return await self._backend.reclaim(space, owner=owner, epoch=epoch, new_owner=new_owner)
+
     async def release(self, space: str, *, owner: str, epoch: int) -> None:
         await self._backend.release(space, owner=owner, epoch=epoch)
 

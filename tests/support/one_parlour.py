@@ -1,4 +1,7 @@
-"""One Parlour for all system tests: a Ray cluster takes long to start."""
+"""One Parlour for all tests that talk to a running one: a Ray cluster takes long to start.
+
+Fixtures, which tests/conftest.py shares out.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,14 @@ from parlour.storage.embedded import EmbeddedServer
 
 from tests.support.running import RunningParlour, free_port, processes_of_session
 
-ROOMS = Path(__file__).with_name("rooms.py")
+SYSTEM = Path(__file__).parents[1] / "system"
+ROOMS = SYSTEM / "rooms.py"
 OUTPUT_LINES_SHOWN = 60
 CHAT = Path(__file__).parents[2] / "examples" / "chat"
 
 
 @pytest.fixture(scope="session")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+def valkey_of_parlour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A server of its own: a running Parlour acts on alarms, whoever has put them there."""
     with EmbeddedServer(tmp_path_factory.mktemp("valkey-of-system")) as server:
         yield server
@@ -33,7 +37,7 @@ def admin_port() -> int:
 
 @pytest.fixture(scope="session")
 def parlour(
-    tmp_path_factory: pytest.TempPathFactory, valkey: EmbeddedServer, admin_port: int
+    tmp_path_factory: pytest.TempPathFactory, valkey_of_parlour: EmbeddedServer, admin_port: int
 ) -> Iterator[RunningParlour]:
     """A running Parlour with the test rooms and the chat, over the session's Valkey."""
     folder = tmp_path_factory.mktemp("app")
@@ -45,7 +49,7 @@ def parlour(
         folder / "app.py",
         folder / "data",
         "--redis",
-        valkey.url,
+        valkey_of_parlour.url,
         "--admin-port",
         str(admin_port),
     )
@@ -56,9 +60,9 @@ def parlour(
 
 
 @pytest.fixture(scope="session")
-def server(valkey: EmbeddedServer) -> Iterator[redis.Redis]:
+def server(valkey_of_parlour: EmbeddedServer) -> Iterator[redis.Redis]:
     """A look into the server that the running Parlour uses."""
-    with redis.Redis.from_url(valkey.url, decode_responses=True) as client:
+    with redis.Redis.from_url(valkey_of_parlour.url, decode_responses=True) as client:
         yield client
 
 

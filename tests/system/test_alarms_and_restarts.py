@@ -109,6 +109,7 @@ async def set_alarms(parlour: RunningParlour, rooms: range, after_s: float) -> N
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.parity("wakes room")
 async def test_no_alarm_is_early_and_none_is_missing_after_a_restart_of_everything(
     app: Path, server: EmbeddedServer, log: Log, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.support.processes import descendants
 from tests.support.running import RunningParlour, processes_of_session
 
 CHAT = Path(__file__).parents[2] / "examples" / "chat"
@@ -28,6 +30,7 @@ def chat(tmp_path: Path) -> Path:
     return tmp_path / "chat" / "chat.py"
 
 
+@pytest.mark.parity("local dev")
 async def test_history_survives_a_restart_and_nothing_is_left_behind(
     chat: Path, tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
@@ -71,6 +74,7 @@ def lobby_of(data_folder: Path) -> Any:
     return json.loads(result.stdout)
 
 
+@pytest.mark.parity("deploy", "local dev")
 async def test_a_changed_file_is_reloaded_and_sockets_stay(
     chat: Path, tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
@@ -96,6 +100,36 @@ async def test_a_changed_file_is_reloaded_and_sockets_stay(
             await client.send_str("same socket")
             while "same socket" not in await client.receive_str():
                 pass
+    finally:
+        await asyncio.to_thread(parlour.stop)
+
+
+@pytest.mark.timeout(120)
+async def test_a_private_valkey_that_is_killed_is_started_again_and_rooms_go_on(
+    chat: Path, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    """It is said, sockets stay, and what is said meanwhile and afterwards is answered."""
+    parlour = RunningParlour(chat, tmp_path / "data")
+    await asyncio.to_thread(parlour.start)
+    try:
+        async with http.ws_connect(f"{parlour.ws_url}/party/lobby") as client:
+            await client.receive_str()
+            for text in ("first", "second"):
+                await client.send_str(text)
+                while text not in await client.receive_str():
+                    pass
+                (valkey,) = [
+                    process
+                    for process in descendants(parlour.session)
+                    if "valkey-server" in process.name
+                ]
+                assert valkey.send(signal.SIGKILL)
+                await client.send_str(f"{text} while it is away")
+                while "while it is away" not in await client.receive_str():
+                    pass
+        said = "".join(parlour.output)
+        assert said.count("the private Valkey has ended and is started again") == 2
+        assert said.count("the private Valkey answers again") == 2
     finally:
         await asyncio.to_thread(parlour.stop)
 

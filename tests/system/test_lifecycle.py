@@ -57,6 +57,7 @@ async def test_a_room_past_its_lifetime_starts_anew(
     assert answer["stops"] == ["lifetime", "lifetime"]
 
 
+@pytest.mark.parity("memory")
 async def test_a_room_over_its_memory_limit_is_reset(
     parlour: RunningParlour, http: aiohttp.ClientSession, server: redis.Redis, room: str
 ) -> None:
@@ -136,6 +137,7 @@ async def test_an_interleaving_room_takes_turns_where_it_awaits(
         assert sorted(counts) == list(range(1, 101))
 
 
+@pytest.mark.parity("CPU")
 async def test_work_can_be_left_to_a_ray_task(
     parlour: RunningParlour, http: aiohttp.ClientSession, room: str
 ) -> None:

@@ -43,7 +43,7 @@ async def test_a_room_is_carried_over_to_another_that_wakes_with_it(
     parlour: RunningParlour,
     http: aiohttp.ClientSession,
     server: redis.Redis,
-    valkey: EmbeddedServer,
+    valkey_of_parlour: EmbeddedServer,
     tmp_path: Path,
 ) -> None:
     """Exported while it is live and when it hibernates; only then it can be written to."""
@@ -52,22 +52,22 @@ async def test_a_room_is_carried_over_to_another_that_wakes_with_it(
     file = str(tmp_path / "room.jsonl")
 
     async with http.ws_connect(f"{parlour.ws_url}/parties/{name}"):
-        assert is_live(await command(valkey, "room", "show", name, "--json"))
-        exported = await command(valkey, "storage", "export", name)
+        assert is_live(await command(valkey_of_parlour, "room", "show", name, "--json"))
+        exported = await command(valkey_of_parlour, "storage", "export", name)
         assert exported.returncode == 0
         assert f"{name} is live" in exported.stderr
         assert '"key": "starts", "value": 1' in exported.stdout
-        refused = await command(valkey, "storage", "put", name, "starts", "7")
+        refused = await command(valkey_of_parlour, "storage", "put", name, "starts", "7")
         assert refused.returncode == 1
         assert "hibernate the room first" in refused.stderr
 
     await hibernated(server, "keeper", room)
-    assert not is_live(await command(valkey, "room", "show", name, "--json"))
-    written = await command(valkey, "storage", "put", name, "starts", "7")
+    assert not is_live(await command(valkey_of_parlour, "room", "show", name, "--json"))
+    written = await command(valkey_of_parlour, "storage", "put", name, "starts", "7")
     assert (written.returncode, written.stderr) == (0, "")
-    exported = await command(valkey, "storage", "export", name, "-o", file)
+    exported = await command(valkey_of_parlour, "storage", "export", name, "-o", file)
     assert (exported.returncode, exported.stderr) == (0, "")
-    imported = await command(valkey, "storage", "import", copy, file)
+    imported = await command(valkey_of_parlour, "storage", "import", copy, file)
     assert imported.returncode == 0
 
     async with http.get(f"{parlour.url}/parties/{copy}") as response:

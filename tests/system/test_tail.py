@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.support.running import RunningParlour
 
@@ -52,6 +53,7 @@ async def next_json(output: asyncio.StreamReader) -> Any:
         return json.loads(await output.readline())
 
 
+@pytest.mark.parity("log tail")
 async def test_what_a_room_does_is_followed(
     parlour: RunningParlour, http: aiohttp.ClientSession
 ) -> None:
@@ -82,6 +84,7 @@ async def test_what_a_room_does_is_followed(
     assert "secret of on_message" in seen[2]["text"]
 
 
+@pytest.mark.parity("log tail")
 async def test_what_is_shown_can_be_chosen(
     parlour: RunningParlour, http: aiohttp.ClientSession
 ) -> None:
