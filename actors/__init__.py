@@ -1,5 +1,6 @@
 """The room: what applications subclass, and the room actor that runs it."""
 
+from .asgi import asgi
 from .call_errors import (
     AnswerLost,
     CallError,
@@ -12,6 +13,7 @@ from .call_errors import (
     RoomUnavailable,
 )
 from .connection import ClientError, Connection, StateTooLarge
+from .edge_hooks import Cron, Lobby
 from .forms import FormFile
 from .http import BodyLost, Request, Response
 from .room import Room
@@ -27,9 +29,11 @@ __all__ = [
     "CallTooLarge",
     "ClientError",
     "Connection",
+    "Cron",
     "DeadlockError",
     "FormFile",
     "InvalidSchedule",
+    "Lobby",
     "NoSuchMethod",
     "NoSuchParty",
     "RemoteError",
@@ -40,4 +44,5 @@ __all__ = [
     "Schedule",
     "ServerSentEvent",
     "StateTooLarge",
+    "asgi",
 ]

@@ -88,6 +88,14 @@ class Kind(enum.IntEnum):
     NOT_HELD = 61  # gateway, in answer: messages.NotHeld
     EXIT = 44  # manager to room actor: leave every room in good order, then end the process
 
+    # Between gateway and edge; `number` is an exchange of the gateway's. See body_stream.py.
+    ASK = 70  # gateway: edge_messages.EdgeQuestion and body, see pack_parts
+    ANSWER = 71  # edge: edge_messages.EdgeAnswer and body, see pack_parts
+    BODY_PART = 72  # a piece of the request's or the response's body
+    BODY_WHOLE = 73  # that was all of it
+    BODY_USED = 74  # `sequence` bytes of the other's body have been used: more may come
+    CANCEL = 75  # gateway: nobody waits any more; edge: the response breaks off here
+
 
 # The kinds of the path of a message as plain numbers: looking up a member of an enumeration takes
 # as long as a call does (0.1 us), and a message would have ten of that.

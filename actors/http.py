@@ -52,6 +52,29 @@ class Request:
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.url}>"
 
+    def replace(
+        self,
+        *,
+        method: str | None = None,
+        url: str | None = None,
+        path: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Request:
+        """A copy with these changes, for `on_before_connect` and `on_before_request` to return.
+
+        Each of `headers` takes the place of all of its name; the others stay.
+        """
+        changed = CIMultiDict(self.headers)
+        changed.update(headers or {})
+        return Request(
+            self.method if method is None else method,
+            self.url if url is None else url,
+            self.path if path is None else path,
+            changed.items(),
+            self._body if body is None else body,
+        )
+
     @cached_property
     def query(self) -> MultiDictProxy[str]:
         """The query parameters, decoded; a name may occur several times."""
@@ -307,8 +330,8 @@ def header_pairs(headers: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(str(name), value) for name, value in pairs]
 
 
-def as_response(value: object) -> Response:
-    """What `on_request` returned, as a response: str, bytes and dict mean status 200.
+def as_response(value: object, hook: str = "on_request") -> Response:
+    """What a hook returned, as a response: str, bytes and dict mean status 200.
 
     Raises:
         TypeError: If it is none of these.
@@ -320,5 +343,5 @@ def as_response(value: object) -> Response:
     if isinstance(value, dict):
         return Response.json(value)
     raise TypeError(
-        f"on_request returned {type(value).__name__}; return a Response, str, bytes or a dict"
+        f"{hook} returned {type(value).__name__}; return a Response, str, bytes or a dict"
     )

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 
 import redis
+from redis.exceptions import RedisClusterException
 
 from ..storage.keys import lease_key
 from ..storage.opening import BlockingClient, open_blocking
@@ -27,6 +28,9 @@ LEASE_S = 3.0
 RENEWAL_S = 1.0
 RETRY_S = 0.1  # after a renewal that failed: a server that was busy may answer just in time
 COMMAND_TIMEOUT_S = 1.0
+
+# What a client of one server or of a cluster raises where it cannot be asked.
+UNREACHABLE = (redis.RedisError, RedisClusterException, OSError)
 
 # The server's clock goes on while a laptop sleeps, and so must this one: CLOCK_MONOTONIC does not.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -87,7 +91,7 @@ class Lease:
         """Take a new lease, which is not valid before `speak`.
 
         Raises:
-            redis.RedisError: If the server cannot be reached; the lease stays lost.
+            Exception: One of `UNREACHABLE`; the lease stays lost.
         """
         self._lost = True
         self._losses += 1
@@ -110,7 +114,7 @@ class Lease:
         self._deadline_s = 0.0
         try:
             self._redis.delete(lease_key(self.owner))
-        except redis.RedisError as error:
+        except UNREACHABLE as error:
             log.info("the lease was left to run out: %s", error)
         self._redis.close()
 
@@ -127,7 +131,7 @@ class Lease:
                 continue
             try:
                 self._renew()
-            except redis.RedisError as error:
+            except UNREACHABLE as error:
                 log.warning("the lease could not be renewed: %s", error)
                 wait_s = RETRY_S
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ..storage import Claim, ClaimHeld, NotOwner, Storage, StorageError
 from ..storage.server_errors import ConnectionLost, ServerUnavailable
@@ -92,6 +92,10 @@ class LiveRoom:
         return f"<LiveRoom {self.key} {self.state.value}, {len(self._mailbox)} queued>"
 
     # What a Room uses
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        return self._around.env
 
     def open_connections(self) -> list[Connection]:
         return self.attachments.open_connections()

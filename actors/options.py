@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from .cors import Cors, cors_of
+from .edge_hooks import edge_hooks_of
 from .resources import NO_RESOURCES, ActorResources
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class RoomOptions(msgspec.Struct, frozen=True):
     rooms_per_actor: int
     interleave: bool
     handler_s_max: float
+    edge_hooks: frozenset[str] = frozenset()  # those that it has
     send_buffer_bytes_max: int = 4 * 1024 * 1024
     drop_oldest: bool = False  # of what a slow client is sent; otherwise it is closed
     body_bytes_max: int = 16 * 1024 * 1024  # of a request's body that is kept whole
@@ -74,6 +76,12 @@ def options_of(room_class: type[Room]) -> RoomOptions:
             raise InvalidOption(room_class.__name__, name, value, "True or False")
         return value
 
+    try:
+        edge_hooks = edge_hooks_of(room_class)
+    except TypeError as error:
+        name, value = error.args
+        allowed = "a @staticmethod or @classmethod: it runs before there is a room"
+        raise InvalidOption(room_class.__name__, name, value, allowed) from error
     if room_class.slow_client not in SLOW_CLIENT_POLICIES:
         allowed = " or ".join(map(repr, SLOW_CLIENT_POLICIES))
         raise InvalidOption(room_class.__name__, "slow_client", room_class.slow_client, allowed)
@@ -89,6 +97,7 @@ def options_of(room_class: type[Room]) -> RoomOptions:
         rooms_per_actor=count("rooms_per_actor", ROOMS_PER_ACTOR_MAX),
         interleave=flag("interleave"),
         handler_s_max=seconds("handler_timeout"),
+        edge_hooks=edge_hooks,
         send_buffer_bytes_max=count("send_buffer", SEND_BUFFER_BYTES_MAX, SEND_BUFFER_BYTES_MIN),
         drop_oldest=room_class.slow_client == "drop_oldest",
         body_bytes_max=count("body_limit", BODY_BYTES_MAX),

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from types import ModuleType
 
+from .edge_hooks import OF_MAIN_ALONE, edge_hooks_of
 from .options import InvalidOption, options_of
 from .room import Room
 
@@ -72,7 +73,19 @@ def checked_parties(classes: Mapping[str, object]) -> dict[str, type[Room]]:
             options_of(room_class)
         except InvalidOption as error:
             raise PartyError(str(error)) from error
+    _check_main_hooks(parties)
     return parties
+
+
+def _check_main_hooks(parties: Mapping[str, type[Room]]) -> None:
+    of_main = edge_hooks_of(parties[MAIN]) if MAIN in parties else frozenset()
+    for party, room_class in parties.items():
+        in_vain = sorted(edge_hooks_of(room_class) & OF_MAIN_ALONE - of_main)
+        if in_vain:
+            raise PartyError(
+                f"{room_class.__name__}.{in_vain[0]} would never run: that hook is {MAIN!r}'s, and "
+                f"this class is {party!r}; name the class Main, or deploy it as {MAIN!r}"
+            )
 
 
 def check_names(parties: Mapping[str, type[Room]]) -> None:

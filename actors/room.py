@@ -32,6 +32,9 @@ class RoomContext(Protocol):
     def alarms(self) -> RoomAlarms: ...
 
     @property
+    def env(self) -> Mapping[str, str]: ...
+
+    @property
     def calls(self) -> RoomCalls: ...
 
     def open_connections(self) -> list[Connection]: ...
@@ -60,8 +63,11 @@ class Room:
     max_lifetime: float | None = None
     """Seconds after which the room leaves its process, idle or not; its next event wakes it."""
 
-    memory_limit: int = 128 * 1024 * 1024
-    """Bytes that the room's process may grow by; past it the room is reset, and logged."""
+    memory_limit: int = 256 * 1024 * 1024
+    """Bytes that the room's process may grow by; past it the room is reset, and logged.
+
+    A value of 64 MiB takes some 150 MiB while `put_large` stores it, and as many while it is read.
+    """
 
     rooms_per_actor: int = 1
     """Rooms of this class that may share a process. With 1 each is a Ray actor of its own."""
@@ -146,6 +152,11 @@ class Room:
     def storage(self) -> Storage:
         """The room's own key-value storage."""
         return self._context.storage
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The project's variables: those of its `parlour.toml` and `.env`, and nothing else."""
+        return self._context.env
 
     @property
     def parties(self) -> Parties:
@@ -238,7 +249,8 @@ class Room:
         """The schedules by name, the next one first, without one that fires once and is running."""
         return self._context.alarms.schedules()
 
-    # Hooks
+    # Hooks. The edge hooks - `on_before_connect`, `on_before_request`, `on_fetch`, `on_cron` - are
+    # not among them, as having one costs each request a question: see `actors/edge_hooks.py`.
 
     def on_start(self) -> Any:
         """Runs before any other hook, at first use and after every wake.

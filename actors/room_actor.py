@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from ..storage import Backend
 from ..storage.opening import open_backend
@@ -55,6 +56,7 @@ class RoomActorSettings:
     redis_url: str = field(repr=False)
     version: int
     network: Network | None = None  # None: no other node is there
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)  # see Room.env
     resources: ActorResources = NO_RESOURCES
 
     def moved_to(self, node_id: str, host: str, tls: TlsFiles | None) -> RoomActorSettings:
@@ -149,6 +151,7 @@ class RoomActor:
             self._room_absent,
             watch=self._watch,
             summoner=self._summoner,
+            env=MappingProxyType(settings.env),
             line=self._line,
         )
         await self._meet_manager()

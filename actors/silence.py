@@ -20,9 +20,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from redis.exceptions import RedisError
-
-from .lease import RETRY_S
+from .lease import RETRY_S, UNREACHABLE
 from .link import Link
 from .live_room import LiveRoom
 
@@ -118,7 +116,7 @@ class Silence:
     async def _take_lease(self) -> bool:
         try:
             await asyncio.to_thread(self._lease.start_over)
-        except RedisError as error:
+        except UNREACHABLE as error:
             log.info("no new lease can be had yet: %s", error)
             await asyncio.sleep(RETRY_S)
             return False

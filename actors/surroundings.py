@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ class Surroundings:
     watch: Watch = field(default_factory=Watch)  # for operators who follow
     line: Line | None = None  # to other rooms
     summoner: Summoner | None = None  # None: there is no gateway but one
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)  # see Room.env
 
     async def claim(self, space: str) -> Claim:
         """Become the only writer of a space that nobody has, or whose owner's lease is gone.

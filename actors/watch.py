@@ -52,7 +52,7 @@ current_room: ContextVar[RoomKey | None] = ContextVar("current_room", default=No
 class Seen(msgspec.Struct):
     """An event that a room has handled, or a line of its log."""
 
-    kind: str  # of KINDS; "error" is a log line, too
+    kind: str  # of KINDS; "error" is a log line, too. "http": a gateway has answered a request
     at_s: float  # when it began, since the epoch
     party: str = ""
     room: str = ""  # its id; empty for what the process says of itself

@@ -8,8 +8,10 @@ from .actors import (
     CallTimeout,
     ClientError,
     Connection,
+    Cron,
     DeadlockError,
     FormFile,
+    Lobby,
     RemoteError,
     Request,
     Response,
@@ -17,6 +19,7 @@ from .actors import (
     RoomUnavailable,
     Schedule,
     ServerSentEvent,
+    asgi,
 )
 from .connecting import connect
 from .deploying import deploy
@@ -29,8 +32,10 @@ __all__ = [
     "CallTimeout",
     "ClientError",
     "Connection",
+    "Cron",
     "DeadlockError",
     "FormFile",
+    "Lobby",
     "RemoteError",
     "Request",
     "Response",
@@ -38,6 +43,7 @@ __all__ = [
     "RoomUnavailable",
     "Schedule",
     "ServerSentEvent",
+    "asgi",
     "connect",
     "deploy",
 ]

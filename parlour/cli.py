@@ -1,4 +1,4 @@
-"""The command line: `parlour dev FILE`; the other commands are in files of their own."""
+"""The command line: `parlour dev PATH`; the other commands are in files of their own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from . import cli_cluster, cli_live_rooms
+from .cli_init import init
 from .cli_rooms import room, rooms
 from .cli_server import DATA_FOLDER
 from .cli_storage import storage
@@ -21,7 +22,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path), default=Path("."))
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", default=1999, show_default=True, type=click.IntRange(1, 65535), help="Its port."
@@ -55,9 +56,11 @@ def main() -> None:
     help="Started processes that wait for a room.",
 )
 @cli_cluster.admin_options(None)
+@cli_cluster.variable_option
+@click.option("--log-requests", is_flag=True, help="Print each request and each event.")
 @refusals
 def dev(
-    file: Path,
+    path: Path,
     host: str,
     port: int,
     redis_url: str | None,
@@ -66,13 +69,18 @@ def dev(
     standbys: int,
     admin_host: str,
     admin_port: int | None,
+    variables: dict[str, str],
+    log_requests: bool,
 ) -> None:
-    """Run the room classes of FILE on this machine, and reload them when they change."""
+    """Run rooms on this machine, and reload them when they change.
+
+    PATH is a file with room classes or a folder with a parlour.toml; by default this folder.
+    """
     from .runtime.dev import quiet_libraries, run
 
     quiet_libraries()
     run(
-        file,
+        path,
         host=host,
         port=port,
         redis_url=redis_url,
@@ -81,10 +89,12 @@ def dev(
         standbys=standbys,
         admin_host=admin_host,
         admin_port=admin_port,
+        variables=variables,
+        log_requests=log_requests,
     )
 
 
 for command in cli_live_rooms.ROOM_COMMANDS:
     room.add_command(command)
-for command in (*cli_cluster.COMMANDS, rooms, room, storage, tail):
+for command in (init, *cli_cluster.COMMANDS, rooms, room, storage, tail):
     main.add_command(command)

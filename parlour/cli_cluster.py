@@ -51,6 +51,24 @@ def _port_range(context: click.Context, parameter: click.Parameter, value: str) 
     return int(first), int(last)
 
 
+def _variables(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    pairs = [value.partition("=") for value in values]
+    for name, equals, _ in pairs:
+        if not equals or not name:
+            raise click.BadParameter("give NAME=VALUE, as in --var GREETING=hello")
+    return {name: value for name, _, value in pairs}
+
+
+variable_option = click.option(
+    "--var",
+    "variables",
+    multiple=True,
+    callback=_variables,
+    metavar="NAME=VALUE",
+    help="A variable of the project, instead of what its files and the environment say.",
+)
 ADMIN_PORT = 1998
 
 
@@ -185,20 +203,27 @@ def status(address: str | None, as_json: bool) -> None:
     "without a job.",
 )
 @within_option
+@variable_option
 @refusals
-def deploy(path: Path, address: str | None, within_s: float | None) -> None:
+def deploy(
+    path: Path, address: str | None, within_s: float | None, variables: dict[str, str]
+) -> None:
     """Deploy the room classes of PATH: a file, or a folder with a parlour.toml."""
     from .runtime import jobs, project
 
     found = project.read(path)
     if jobs.is_inside_job(os.environ):
-        address = "auto"
+        from .runtime.deploying import deploy_here
+
+        deploy_here(found, jobs.variables_in(found), "auto", within_s, click.echo)
+        return
+    resolved = found.variables_of(os.environ, variables)
     if address == "auto":
         from .runtime.deploying import deploy_here
 
-        deploy_here(found, address, within_s, click.echo)
+        deploy_here(found, resolved, address, within_s, click.echo)
     else:
-        jobs.submit(found, address or jobs.DEFAULT_ADDRESS, within_s, click.echo)
+        jobs.submit(found, resolved, address or jobs.DEFAULT_ADDRESS, within_s, click.echo)
 
 
 @click.command()

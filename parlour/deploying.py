@@ -15,6 +15,8 @@ def deploy(
     address: str | None = None,
     within_s: float | None = None,
     runtime_env: Mapping[str, Any] | None = None,
+    env: Mapping[str, str] | None = None,
+    crons: Mapping[str, str] | None = None,
 ) -> int:
     """Deploy room classes on a Ray cluster where Parlour runs; returns their version.
 
@@ -30,4 +32,6 @@ def deploy(
         address=address,
         within_s=within_s,
         runtime_env=runtime_env,
+        env=env,
+        crons=crons,
     )

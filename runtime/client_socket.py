@@ -136,14 +136,21 @@ class ClientSocket(WSListener):
             return  # sent when the handshake is done
         self._send_close(code, reason)
 
+    @property
+    def gone(self) -> bool:
+        """Whether its owner was told of its end."""
+        return self._told
+
     def fail(self, code: int, reason: str) -> None:
         """The room does not take it, or cannot go on with it: it is let in to be told."""
         self.open()
         self.close(code, reason)
 
-    def refuse(self) -> None:
-        """Drop a client that was never let in."""
+    def refuse(self, answer: bytes) -> None:
+        """Answer a client that is not let in with a whole HTTP response, and close."""
+        self._stop_waiting()
         self._told = True
+        self._transport.write(answer)
         self._transport.close()
 
     def _stop_waiting(self) -> None:

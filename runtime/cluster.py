@@ -18,8 +18,8 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 from ..storage import StorageError
 from ..storage.opening import look_at_server
 from . import deployment
-from .code import Code
 from .ray_controller import NAMESPACE, find_controller, start_controller
+from .release import Release
 from .settings import ClusterSettings
 from .status import ClusterStatus
 
@@ -152,15 +152,14 @@ def stop() -> None:
             ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=True)
 
 
-def deploy(code: Code, *, name: str, runtime_env: dict[str, Any], within_s: float | None) -> int:
+def deploy(release: Release, within_s: float | None) -> int:
     """Roll out new room classes; returns their version.
 
     Raises:
         ClusterError: If a room actor cannot use them, or Parlour does not run there.
     """
     version: int = call_controller(
-        lambda controller: controller.deploy.remote(code, name, runtime_env, within_s),
-        DEPLOY_TIMEOUT_S,
+        lambda controller: controller.deploy.remote(release, within_s), DEPLOY_TIMEOUT_S
     )
     return version
 

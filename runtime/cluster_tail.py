@@ -46,6 +46,7 @@ class ClusterTail:
         self._node = node
         self._followed: dict[str, NodeStatus] = {}
         self._questions: dict[Any, NodeStatus] = {}
+        self._stopped = False
 
     def __repr__(self) -> str:
         return f"<ClusterTail of {len(self._followed)} nodes>"
@@ -62,13 +63,13 @@ class ClusterTail:
             raise ClusterError(f"no node {which}answers; `parlour status` shows which there are")
 
     def shown(self) -> Iterator[Shown]:
-        """What the nodes show, as it comes, without end.
+        """What the nodes show, as it comes, until `stop`.
 
         Raises:
             ClusterError: If a node cannot show anything; says why.
         """
         look_at_s = time.monotonic() + LOOK_FOR_NODES_S
-        while True:
+        while not self._stopped:
             if time.monotonic() >= look_at_s:
                 with contextlib.suppress(ClusterError):  # the controller may be away for a moment
                     self._look_for_nodes()
@@ -79,6 +80,10 @@ class ClusterTail:
             ready, _ = ray.wait(list(self._questions), num_returns=1, timeout=WAIT_S)
             for answer in ready:
                 yield from self._answered(answer)
+
+    def stop(self) -> None:
+        """Have `shown` end within `WAIT_S`; from another thread."""
+        self._stopped = True
 
     def end(self) -> None:
         """Have the nodes watch nothing for us any more; they find out by themselves, too, later."""

@@ -13,18 +13,19 @@ import logging
 import time
 from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
 from ..actors.messages import RoomKey
-from . import deployment, node_keeper
-from .code import Code
+from . import asset_pack, deployment, node_keeper
 from .crew import DeployFailed
+from .cron_runner import CronRunner
 from .deployment import Deployment
+from .edge_keeper import EdgeFailed
 from .live_rooms import LiveRooms
 from .node_keeper import News, NodeKeeper
+from .release import Assets, Release
 from .rollout import PROBATION_S, has_failed
 from .settings import ClusterSettings, wanted_nodes
 from .status import ClusterStatus, VersionStatus
@@ -53,6 +54,7 @@ class Controller:
         self._probation_until_s = 0.0
         self._previous = 0  # the version to go back to while the current one is on probation
         self._patient_until_s = 0.0  # gateways let events wait for rooms that cannot start
+        self._crons = CronRunner()
         self._stopped = False
 
     # Nodes
@@ -85,6 +87,10 @@ class Controller:
             _spawn(self._nodes[node_id].drain(leaving[node_id]))
         await asyncio.gather(*(keeper.look(self._news) for keeper in self._nodes.values()))
         await self._judge()
+        current = deployment.load()
+        if current is not None:
+            nodes = [node for id, node in self._nodes.items() if id not in self._draining]
+            self._crons.look(current, [node.edge for node in nodes])
 
     def _news(self) -> News:
         """What a node should know, as it is at this moment: a deploy may be under way."""
@@ -143,24 +149,29 @@ class Controller:
         """Whether the version in use may still be given up by itself."""
         return bool(self._previous) and time.monotonic() < self._probation_until_s
 
-    async def deploy(
-        self, code: Code, *, name: str, runtime_env: dict[str, Any], within_s: float | None
-    ) -> int:
+    async def deploy(self, release: Release, within_s: float | None) -> int:
         """Roll out new room classes; returns their version.
 
         Raises:
-            DeployFailed: If a room actor cannot use them; what was deployed before goes on.
+            DeployFailed: If a room actor or an edge cannot use them; what was deployed before
+                goes on.
         """
         async with self._deploying:
             number = deployment.next_version()
-            new = Deployment(number, code, name, time.time(), runtime_env)
+            new = Deployment(
+                number,
+                release.code,
+                release.name,
+                time.time(),
+                release.runtime_env,
+                env=release.env,
+                crons=release.crons,
+                assets=_kept(release),
+                limits=release.limits,
+            )
             if not self._nodes:
                 await self.look()
-            try:
-                await (await self._some_node()).try_out(new)
-            except RayError as error:
-                raise DeployFailed(str(getattr(error, "cause", None) or error)) from error
-            deployment.save(new)
+            await self._try_out(new)
             current = deployment.load()
             self._previous = current.version if current is not None else 0
             self._probation_until_s = time.monotonic() + PROBATION_S
@@ -168,6 +179,22 @@ class Controller:
                 self._patient_until_s = self._probation_until_s
             await self._use(new, within_s)
             return number
+
+    async def _try_out(self, new: Deployment) -> None:
+        """Have a room actor and an edge use a version, and keep it."""
+        node = await self._some_node()
+        try:
+            await node.try_out(new)
+        except RayError as error:
+            raise DeployFailed(str(getattr(error, "cause", None) or error)) from error
+        deployment.save(new)  # where the edges find it
+        for other in self._nodes.values():
+            other.edge.begin(new)
+        try:
+            await node.edge.start(new)
+        except EdgeFailed as error:
+            deployment.save(replace(new, halted=str(error)))
+            raise DeployFailed(str(error)) from error
 
     async def roll_back(self, version: int | None, within_s: float | None) -> int:
         """Use an earlier version again, by default the newest before the current one.
@@ -235,7 +262,17 @@ class Controller:
     async def stop(self) -> None:
         """Close every socket, let every room leave in good order."""
         self._stopped = True
-        await asyncio.gather(*(keeper.stop() for keeper in self._nodes.values()))
+        deployed = deployment.load()
+        await asyncio.gather(*(keeper.stop(deployed) for keeper in self._nodes.values()))
+
+
+def _kept(release: Release) -> Assets:
+    """Where gateways find the static files: a pack is kept for them, and goes by its name."""
+    if not release.assets_pack:
+        return release.assets
+    name = asset_pack.name_of(release.assets_pack)
+    deployment.save_pack(name, release.assets_pack)
+    return Assets(single_page=release.assets.single_page, pack=name)
 
 
 def _deployed_parties() -> list[str]:

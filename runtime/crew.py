@@ -147,7 +147,8 @@ class Crew:
             self._settings.redis_url,
             record.version,
             self._settings.network,
-            record.resources,
+            env=deployed.env,
+            resources=record.resources,
         )
         record.asked_s = time.monotonic()
         if not record.resources:

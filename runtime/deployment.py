@@ -8,8 +8,10 @@ Nothing of it is ever in Redis. One process writes: the controller.
 from __future__ import annotations
 
 import hmac
+import json
 import pickle
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +23,7 @@ from ray.experimental.internal_kv import (
 )
 
 from .code import Code
+from .release import Assets, Limits
 
 VERSIONS_KEPT = 20
 SECRET_BYTES = 32
@@ -28,6 +31,8 @@ _NAMESPACE = b"parlour"
 _CURRENT = b"current"
 _COUNTER = b"versions"
 _SECRET = b"secret"
+_PACK = b"pack:"  # + its name
+_CRON_TIMES = b"cron times"
 _VERSION = b"version:"  # + its number
 
 
@@ -39,14 +44,19 @@ class Deployment:
         deployed_at_s: Seconds since the epoch.
         runtime_env: What Ray prepares for the room actors: packages, variables, files.
         halted: Why this version was given up; empty if it was not.
+        env, crons, assets, limits: See `Release`.
     """
 
     version: int
     code: Code
     name: str = ""
     deployed_at_s: float = 0.0
-    runtime_env: dict[str, Any] = field(default_factory=dict)
+    runtime_env: Mapping[str, Any] = field(default_factory=dict)
     halted: str = ""
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    crons: Mapping[str, str] = field(default_factory=dict)
+    assets: Assets = field(default_factory=Assets)
+    limits: Limits = field(default_factory=Limits)
 
 
 def next_version() -> int:
@@ -59,10 +69,11 @@ def next_version() -> int:
 def save(deployment: Deployment) -> None:
     """Keep a version, new or changed; the oldest beyond `VERSIONS_KEPT` are forgotten."""
     _put(_VERSION + b"%d" % deployment.version, pickle.dumps(deployment))
-    current = int(_get(_CURRENT) or b"0")
+    current = current_version()
     for version in versions()[:-VERSIONS_KEPT]:
         if version != current:
             _internal_kv_del(_VERSION + b"%d" % version, namespace=_NAMESPACE)
+    _forget_packs()
 
 
 def make_current(version: int) -> None:
@@ -79,6 +90,42 @@ def load(version: int | None = None) -> Deployment | None:
     deployment = pickle.loads(data)
     assert isinstance(deployment, Deployment)
     return deployment
+
+
+def current_version() -> int:
+    """The number of what is deployed; 0 if nothing is."""
+    return int(_get(_CURRENT) or b"0")
+
+
+def save_cron_times(last_ms: Mapping[str, int]) -> None:
+    """Keep when each cron was run last."""
+    _put(_CRON_TIMES, json.dumps(dict(last_ms)).encode())
+
+
+def cron_times() -> dict[str, int]:
+    """What `save_cron_times` has kept."""
+    times: dict[str, int] = json.loads(_get(_CRON_TIMES) or b"{}")
+    return times
+
+
+def save_pack(name: str, data: bytes) -> None:
+    """Keep a pack of static files, as long as a version that is kept has it."""
+    _put(_PACK + name.encode(), data)
+
+
+def load_pack(name: str) -> bytes | None:
+    """A pack; None if it is not kept."""
+    return _get(_PACK + name.encode())
+
+
+def _forget_packs() -> None:
+    names = _internal_kv_list(_PACK, namespace=_NAMESPACE)
+    if names:
+        kept = [each for number in versions() if (each := load(number)) is not None]
+        wanted = {_PACK + each.assets.pack.encode() for each in kept}
+        for name in names:
+            if name not in wanted:
+                _internal_kv_del(name, namespace=_NAMESPACE)
 
 
 def versions() -> list[int]:

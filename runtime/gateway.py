@@ -13,8 +13,10 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
+from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
@@ -22,6 +24,7 @@ from yarl import URL
 
 from ..actors import messages
 from ..actors.counts import GatewayCounts, GatewayReport
+from ..actors.edge_hooks import BEFORE_CONNECT
 from ..actors.frames import (
     BROADCAST_BINARY,
     BROADCAST_TEXT,
@@ -38,13 +41,16 @@ from ..actors.messages import (
     Closed,
     ConnectionRecord,
     Hello,
+    RequestHead,
     RoomKey,
     Standing,
 )
 from ..actors.options import RoomOptions
 from ..storage import AlarmSource
 from ..storage.opening import open_backend
+from . import handshake
 from .addresses import BadAddress, RoomAddress, room_address
+from .admission import Asked, NotLetIn, admit
 from .alarm_clock import AlarmClock
 from .call_desk import CallDesk
 from .call_endpoint import PATH as CALL_PATH
@@ -52,17 +58,21 @@ from .call_endpoint import CallEndpoint
 from .client_socket import TRY_AGAIN_LATER, ClientSocket
 from .desk_socket import DeskSocket, HeldSocket
 from .directory import Directory
+from .edge_client import EdgeClient
 from .exchange import Exchange, RoomUnavailable
 from .exchanges import KINDS as OF_EXCHANGES
 from .exchanges import Exchanges
 from .front import Front
+from .gateway_news import GatewayNews
 from .handshake import BadHandshake, Upgrade
 from .http_front import HttpFront, http_log
 from .manager_client import Managers
+from .request_notes import NotingLogger, RequestNotes
 from .route import PendingEvent, Route
 from .router import Router
 from .send_buffer import send_limits
 from .settings import GatewaySettings
+from .static_files import StaticFiles
 from .status import GatewayStatus
 from .summons import SummonsDesk
 from .websocket import OPCODE_BINARY, OPCODE_TEXT, build_frame
@@ -81,7 +91,7 @@ class Gateway:
     def __init__(
         self,
         settings: GatewaySettings,
-        parties: Mapping[str, RoomOptions],
+        news: GatewayNews,
         open_alarms: Callable[[str], Awaitable[AlarmSource]] = open_backend,
         *,
         token: str | None = None,
@@ -89,13 +99,11 @@ class Gateway:
         """`open_alarms` is given the URL of the rooms' server, whose index of alarms it opens;
         `token` lets programs call rooms, and without one none can."""
         self.settings = settings
-        self.message_bytes_max = settings.message_bytes_max
-        self.parties = parties
-        # Events of rooms that cannot start with a new version wait for its roll-back.
-        self.patient = False
         self.counts = GatewayCounts()
         me = self._me = Hello("gateway", uuid.uuid4().hex, os.getpid())
         network = settings.network
+        self.edge = EdgeClient(me)
+        self.use(news)
         self._managers = Managers(settings.manager_address, me, network)
         directory = Directory(settings.redis_url) if network is not None else None
         self._router = Router(me, self._managers, self, time.monotonic, network, directory)
@@ -110,6 +118,8 @@ class Gateway:
         self._sockets: dict[int, tuple[HeldSocket, Route]] = {}
         self._exchanges = Exchanges(self._router)
         self._numbers = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._notes = RequestNotes(settings.note_requests, self._managers)
         folder = os.path.dirname(settings.manager_address)
         self.desk = CallDesk(self, self._router, self._numbers, folder)
         self._calls = CallEndpoint(self.desk, token)
@@ -131,7 +141,14 @@ class Gateway:
             self._router.introduce(msgspec.structs.replace(self._me, address=address))
         await self.desk.start()
         # A client that leaves is no longer waited with: a streamed answer would go on for nobody.
-        http = web.Server(self._answer, access_log=None, logger=http_log, handler_cancellation=True)
+        notes: Any = self._notes if self._notes.on else None
+        http = web.Server(
+            self._answer,
+            access_log=notes,
+            access_log_class=NotingLogger,
+            logger=http_log,
+            handler_cancellation=True,
+        )
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Front(self, http),
             self.settings.host,
@@ -140,7 +157,18 @@ class Gateway:
         )
         self._http_server = http
         self.alarm_clock.start()
+        self._notes.start()
         self._reporter = asyncio.get_running_loop().create_task(self._keep_reporting())
+
+    def use(self, news: GatewayNews) -> None:
+        """This is deployed, from now on."""
+        self.parties = news.parties
+        # Events of rooms that cannot start with a new version wait for its roll-back.
+        self.patient = news.patient
+        self.request_timeout_s = news.limits.request_timeout_s
+        self.message_bytes_max = news.limits.message_bytes_max
+        self.files = StaticFiles(news.assets.folder, single_page=news.assets.single_page)
+        self.edge.use(self.settings.edge_address(news.version) if news.has_edge else "")
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.raw_path == CALL_PATH:
@@ -154,6 +182,11 @@ class Gateway:
             return self.settings.port
         port: int = self._server.sockets[0].getsockname()[1]
         return port
+
+    @property
+    def rooms_held(self) -> int:
+        """Rooms of which something is here: a client, or events."""
+        return self._router.route_count
 
     @property
     def is_placing(self) -> bool:
@@ -194,6 +227,10 @@ class Gateway:
         self.desk.stop()
         await self.alarm_clock.stop()
         self._reporter.cancel()
+        for task in self._tasks:
+            task.cancel()
+        self._notes.stop()
+        self.edge.close()
         await self._http_server.shutdown(timeout=1.0)
         if self._summons is not None:
             await self._summons.stop()
@@ -205,8 +242,9 @@ class Gateway:
         """A client wants a WebSocket to a room."""
         try:
             return self._let_in(transport, upgrade)
-        except BadHandshake:
+        except BadHandshake as error:
             self.counts.refused += 1
+            self._notes.note("GET", upgrade.path, error.status)
             raise
 
     def _let_in(self, transport: asyncio.Transport, upgrade: Upgrade) -> ClientSocket:
@@ -220,24 +258,48 @@ class Gateway:
         client_id = connection_id(query)
         if address is None:
             raise BadHandshake(404, "there is no room at this path; rooms are at /party/<room>")
-        route = self._router.route(address.key)
-        if route.refusing:
+        known = self._router.known(address.key)  # none is made for a client that is not let in
+        if known is not None and known.refusing:
             raise BadHandshake(503, "the room has too much to do; try again later")
-        number = next(self._numbers)
         options = self.parties[address.key.party]
         limits = send_limits(options.send_buffer_bytes_max, options.drop_oldest)
-        socket = ClientSocket(self, number, transport, upgrade, limits)
-        self._sockets[number] = (socket, route)
-        record = ConnectionRecord(
-            number,
-            client_id,
-            f"ws://{upgrade.host}{upgrade.path}",
-            upgrade.headers,
-            path=address.path,
-        )
-        self.counts.connects += 1
-        self._router.send_connect(route, record)
+        socket = ClientSocket(self, next(self._numbers), transport, upgrade, limits)
+        url = f"ws://{upgrade.host}{upgrade.path}"
+        head = RequestHead("GET", url, address.path, upgrade.headers)
+        if BEFORE_CONNECT in options.edge_hooks:
+            asked = Asked(address, head, client=_host_of(transport))
+            self._spawn(self._ask_before_connect(socket, asked, options.handler_s_max))
+        else:
+            self._connect(socket, address.key, client_id, head)
         return socket
+
+    def _connect(
+        self, socket: ClientSocket, key: RoomKey, client_id: str, head: RequestHead
+    ) -> None:
+        route = self._router.route(key)
+        self._sockets[socket.number] = (socket, route)
+        self.counts.connects += 1
+        record = ConnectionRecord(socket.number, client_id, head.url, head.headers, path=head.path)
+        self._router.send_connect(route, record)
+
+    async def _ask_before_connect(
+        self, socket: ClientSocket, asked: Asked, hook_s_max: float
+    ) -> None:
+        try:
+            head, _ = await admit(self.edge, BEFORE_CONNECT, asked, hook_s_max)
+            client_id = connection_id(head.url.partition("?")[2])
+        except NotLetIn as refused:
+            status, answer = refused.head.status, handshake.answer(refused.head, refused.body)
+        except BadHandshake as error:  # an id that the hook has chosen
+            status, answer = error.status, handshake.refusal(error.status, str(error))
+        else:
+            if not socket.gone:
+                self._connect(socket, asked.address.key, client_id, head)
+            return
+        if not socket.gone:
+            self.counts.refused += 1
+            self._notes.note("GET", urlsplit(asked.head.url).path, status)
+            socket.refuse(answer)
 
     def let_room_in(self, route: Route, record: ConnectionRecord, socket: DeskSocket) -> None:
         """A room wants a socket to another one."""
@@ -261,7 +323,10 @@ class Gateway:
 
     def on_closed(self, socket: HeldSocket, code: int, reason: str, was_clean: bool) -> None:
         """A client is gone."""
-        _, route = self._sockets.pop(socket.number)
+        held = self._sockets.pop(socket.number, None)
+        if held is None:
+            return  # it left before its room could have met it
+        _, route = held
         route.sockets.pop(socket.number, None)
         if route.record(socket.number) is None:
             return  # its CONNECT was given up: no room has met it
@@ -318,6 +383,11 @@ class Gateway:
         if route is not None and not route.alarm_pending:
             # "Look whether an alarm is due": the one event of a gateway that asks nothing else.
             self._router.send(route, Kind.ALARM, 0, b"")
+
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # Rooms
 
@@ -400,6 +470,11 @@ class Gateway:
         elif event.kind != Kind.CLOSED and event.number in self._sockets:
             socket = self._sockets[event.number][0]
             socket.fail(TRY_AGAIN_LATER if try_again else INTERNAL_ERROR, why)
+
+
+def _host_of(transport: asyncio.Transport) -> str:
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if peer else ""
 
 
 def _send_elsewhere(socket: HeldSocket) -> None:

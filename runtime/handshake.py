@@ -7,8 +7,11 @@ import binascii
 import re
 import sys
 from dataclasses import dataclass
+from http.client import responses
 
 from multidict import CIMultiDictProxy
+
+from ..actors.messages import ResponseHead
 
 HEAD_BYTES_MAX = 16 * 1024
 VERSION = "13"
@@ -102,3 +105,13 @@ def refusal(status: int, message: str) -> bytes:
         f"HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\n"
         f"Content-Length: {len(body)}\r\n{version}Connection: close\r\n\r\n"
     ).encode() + body
+
+
+def answer(head: ResponseHead, body: bytes) -> bytes:
+    """A whole HTTP response that somebody else has given instead of 101; ends the connection."""
+    own = ("connection", "content-length", "transfer-encoding", "upgrade")
+    pairs = [(name, value) for name, value in head.headers if name.lower() not in own]
+    pairs += [("Content-Length", str(len(body))), ("Connection", "close")]
+    lines = [f"HTTP/1.1 {head.status} {responses.get(head.status, '')}"]
+    lines += [f"{name}: {value}" for name, value in pairs]
+    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -1,23 +1,22 @@
-"""HTTP at the gateway's port: requests to rooms, and the static files of the project."""
+"""HTTP at the gateway's port: requests to rooms, and what is for none (`site.py`)."""
 
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from .addresses import BadAddress, RoomAddress
+from .answers import plain
 from .front import Doorkeeper, let_wait
 from .handshake import BadHandshake, check_upgrade
-from .room_requests import RoomAsker, RoomRequests, plain
+from .room_requests import RoomAsker, RoomRequests
+from .site import Deployed, Site
 
 if TYPE_CHECKING:
     from .settings import GatewaySettings
-
-INDEX = "index.html"
 
 
 class OwnDefects(logging.Filter):
@@ -32,7 +31,7 @@ http_log = logging.getLogger("parlour.http")  # of aiohttp
 http_log.addFilter(OwnDefects())
 
 
-class Rooms(Doorkeeper, RoomAsker, Protocol):
+class Rooms(Doorkeeper, RoomAsker, Deployed, Protocol):
     """Who knows of rooms: the gateway."""
 
     def known_room(self, raw_path: str) -> RoomAddress | None:
@@ -49,8 +48,8 @@ class HttpFront:
 
     def __init__(self, rooms: Rooms, settings: GatewaySettings) -> None:
         self._rooms = rooms
-        self._requests = RoomRequests(rooms, settings.request_timeout_s)
-        self._public = Path(settings.public_folder).resolve() if settings.public_folder else None
+        self._requests = RoomRequests(rooms)
+        self._site = Site(rooms, settings)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -62,7 +61,7 @@ class HttpFront:
         except LookupError as error:
             return plain(404, str(error.args[0]))
         if address is None:
-            return self._static(request)
+            return await self._site.handle(request)
         if request.headers.get("upgrade", "").lower() == "websocket":
             return self._upgrade(request)
         return await self._requests.handle(request, address)
@@ -85,25 +84,3 @@ class HttpFront:
         request.protocol.transport = None
         request.protocol.connection_lost(None)
         return web.Response()
-
-    def _static(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.method not in ("GET", "HEAD"):
-            return plain(404, "nothing here; rooms are at /party/<room>")
-        file = self._file(request.path)
-        if file is None:
-            return plain(404, "nothing here; rooms are at /party/<room>")
-        return web.FileResponse(file, headers={"cache-control": "no-cache"})
-
-    def _file(self, path: str) -> Path | None:
-        if self._public is None or "\0" in path:
-            return None
-        try:
-            file = (self._public / path.lstrip("/")).resolve()
-            if file.is_dir():
-                file = (file / INDEX).resolve()
-            elif path.endswith("/"):
-                return None
-            # After resolving, so that neither `..` nor a link leads out of the folder.
-            return file if file.is_relative_to(self._public) and file.is_file() else None
-        except (OSError, RuntimeError):  # a name that is too long, links that lead in a circle
-            return None

@@ -8,15 +8,23 @@ deploys directly.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import shlex
-from collections.abc import Callable, Mapping
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from .cluster import ClusterError
-from .project import PROJECT_FILE, Project
+from .project import Project
+from .project_env import ENV_FILE
+from .project_toml import PROJECT_FILE
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 LOG_FOLLOW_TIMEOUT_S = 300.0  # for a deploy to end
+_VARIABLES = "parlour-variables.json"  # in the folder that a job is sent
 _LEFT_OUT = [".git", ".venv", "__pycache__", ".parlour", "node_modules"]
 
 
@@ -26,9 +34,15 @@ def is_inside_job(environment: Mapping[str, str]) -> bool:
 
 
 def submit(
-    project: Project, address: str, within_s: float | None, say: Callable[[str], None]
+    project: Project,
+    variables: Mapping[str, str],
+    address: str,
+    within_s: float | None,
+    say: Callable[[str], None],
 ) -> None:
     """Deploy by a job at the job server `address`, and follow it to its end.
+
+    `variables` are the project's, from everywhere: the job is on another machine.
 
     Raises:
         ClusterError: If the server cannot be reached, or the job fails; what it printed was said.
@@ -41,11 +55,12 @@ def submit(
         ) from error
     try:
         client = JobSubmissionClient(address)
-        job_id = client.submit_job(
-            entrypoint=entrypoint(project, within_s),
-            runtime_env=runtime_env(project),
-            metadata={"parlour": project.name},
-        )
+        with sent_folder(project, variables) as folder:
+            job_id = client.submit_job(
+                entrypoint=entrypoint(project, within_s),
+                runtime_env=runtime_env(project, folder),
+                metadata={"parlour": project.name},
+            )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ClusterError(
             f"the job server at {address} cannot be used ({' '.join(str(error).split())}); "
@@ -67,10 +82,34 @@ def entrypoint(project: Project, within_s: float | None) -> str:
     return shlex.join(command)
 
 
-def runtime_env(project: Project) -> dict[str, Any]:
+@contextlib.contextmanager
+def sent_folder(project: Project, variables: Mapping[str, str]) -> Iterator[Path]:
+    """The folder that a job is sent: the project's, or with variables a copy that holds them.
+
+    They travel in a file, as what a job is told otherwise is shown to whoever lists jobs.
+    """
+    if not variables:
+        yield project.folder
+        return
+    with tempfile.TemporaryDirectory(prefix="parlour-deploy-") as scratch:
+        copy = Path(scratch, project.folder.name or "project")
+        ignore = shutil.ignore_patterns(*_LEFT_OUT, ENV_FILE)
+        shutil.copytree(project.folder, copy, symlinks=True, ignore=ignore)
+        (copy / _VARIABLES).write_text(json.dumps(dict(variables)))
+        yield copy
+
+
+def variables_in(project: Project) -> dict[str, str]:
+    """Inside a job: the variables that it was sent."""
+    file = project.folder / _VARIABLES
+    found: dict[str, str] = json.loads(file.read_text()) if file.is_file() else {}
+    return found
+
+
+def runtime_env(project: Project, folder: Path) -> dict[str, Any]:
     """What the job needs: the folder, and what the room actors need, as it loads their classes."""
     return {
-        "working_dir": str(project.folder),
+        "working_dir": str(folder),
         "excludes": _LEFT_OUT,
         **project.runtime_env(),
     }

@@ -66,7 +66,11 @@ class Managers:
 
     async def report(self, counts: bytes) -> None:
         """Tell the manager of this node what was counted: a `GatewayReport`."""
-        await self._client(self._address).tell(Kind.COUNTS, counts)
+        await self.tell(Kind.COUNTS, counts)
+
+    async def tell(self, kind: Kind, payload: bytes) -> None:
+        """Tell the manager of this node something that needs no answer."""
+        await self._client(self._address).tell(kind, payload)
 
     def close(self) -> None:
         """Close the lines."""

@@ -21,8 +21,8 @@ import ray
 
 from ..storage import EmbeddedServer, StorageError
 from .cluster import CannotStart, look_at_redis, wait_until_ready
-from .code import Code
 from .ray_controller import NAMESPACE, start_controller
+from .release import Release
 from .rooms_server import STORAGE_FOLDER
 from .server_keeper import ServerKeeper
 from .settings import ClusterSettings
@@ -45,11 +45,11 @@ class LocalNode:
         port: int,
         data_folder: Path,
         redis_url: str | None,
-        public_folder: Path | None,
         live_rooms_max: int | None,
         standbys: int,
         admin_host: str,
         admin_port: int | None,
+        note_requests: bool,
         progress: Progress,
         say: Callable[[str], None],
     ) -> None:
@@ -57,18 +57,18 @@ class LocalNode:
         self._port = port
         self._data_folder = data_folder
         self._redis_url = redis_url
-        self._public_folder = public_folder
         self._live_rooms_max = live_rooms_max
         self._standbys = standbys
         self._admin_host = admin_host
         self._admin_port = admin_port
+        self._note_requests = note_requests
         self._progress = progress
         self._say = say
         self._stack = ExitStack()
         self._controller: Any = None
 
-    def start(self, code: Code) -> None:
-        """Start everything and deploy `code`.
+    def start(self, release: Release) -> None:
+        """Start everything and deploy `release`.
 
         Raises:
             CannotStart: If the port is taken, the rooms' server cannot be used or the classes
@@ -80,18 +80,18 @@ class LocalNode:
         try:
             redis_url = self._start_server()
             self._start_ray()
-            self._start_actors(redis_url, code)
+            self._start_actors(redis_url, release)
         except BaseException:
             self.stop()
             raise
 
-    def deploy(self, code: Code) -> None:
+    def deploy(self, release: Release) -> None:
         """Replace the room classes; live rooms move to the new ones, sockets stay.
 
         Raises:
             CannotStart: If they cannot be loaded in a room actor; those before stay.
         """
-        deploy = self._controller.deploy.remote(code, "", {}, MOVE_WITHIN_S)
+        deploy = self._controller.deploy.remote(release, MOVE_WITHIN_S)
         try:
             ray.get(deploy, timeout=START_TIMEOUT_S)
         except ray.exceptions.RayTaskError as error:
@@ -133,7 +133,7 @@ class LocalNode:
             )
         self._stack.callback(ray.shutdown)
 
-    def _start_actors(self, redis_url: str, code: Code) -> None:
+    def _start_actors(self, redis_url: str, release: Release) -> None:
         # Not below the data folder: the path of a Unix socket has at most 107 bytes.
         folder = tempfile.mkdtemp(prefix="parlour-")
         self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -144,7 +144,8 @@ class LocalNode:
             standbys=self._standbys,
             live_rooms_max=self._live_rooms_max,
             folder=folder,
-            public_folder=str(self._public_folder) if self._public_folder else None,
+            crons_on_demand=True,
+            note_requests=self._note_requests,
             admin_host=self._admin_host,
             admin_port=self._admin_port,
         )
@@ -152,7 +153,7 @@ class LocalNode:
             self._controller = start_controller(settings)
             self._stack.callback(self._stop_actors)
             wait_until_ready(self._controller, START_TIMEOUT_S)
-            self.deploy(code)
+            self.deploy(release)
 
     def _stop_actors(self) -> None:
         with contextlib.suppress(ray.exceptions.RayError):

@@ -1,4 +1,4 @@
-"""One node as the controller sees it: its hibernation manager and its gateway, as Ray actors."""
+"""One node as the controller sees it: its hibernation manager, gateway and edge, as Ray actors."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from ray.exceptions import ActorDiedError, ActorUnschedulableError, RayError, Ra
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from .deployment import Deployment
+from .edge_keeper import EdgeKeeper
+from .gateway_news import gateway_news
 from .placement import NodeLoad
-from .ray_actors import RayGateway, RayManager, actor_class, actor_name
+from .ray_actors import RESTARTS_WITHOUT_END, RayGateway, RayManager, actor_class, actor_name
 from .settings import NodeSettings
 from .status import GatewayStatus, ManagerStatus, NodeStatus
 
@@ -27,7 +29,6 @@ TRY_OUT_TIMEOUT_S = 45.0
 STOP_TIMEOUT_S = 8.0  # for one of the two
 DRAIN_SHARE_OF_CLIENTS = 0.5  # of the time that a node is given, its clients have the second half
 DRAIN_DEFAULT_S = 30.0  # for a node that is taken away at no given time
-RESTARTS_WITHOUT_END = -1
 
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ class NodeKeeper:
         self.settings = settings
         self.manager: ManagerStatus | None = None  # as it last said; None: it does not answer
         self.gateway: GatewayStatus | None = None
+        self.edge = EdgeKeeper(settings)
         self.draining = False
         self._told_to_drain = False
 
@@ -89,6 +91,7 @@ class NodeKeeper:
             return  # it has stopped to listen, and one that is started would begin again
         await self.tell_gateway(news())
         deployed = news().deployed
+        await self.edge.look(deployed)
         if deployed is None or self.manager is None or self.draining:
             return
         if self.manager.version != deployed.version:
@@ -96,11 +99,9 @@ class NodeKeeper:
             await self.use(deployed, None)
 
     async def tell_gateway(self, news: News) -> None:
-        """Say which parties there are, and whether events wait for rooms that cannot start."""
-        parties = news.deployed.code.parties if news.deployed is not None else {}
-        self.gateway = await self._ask(
-            "gateway", lambda actor: actor.look.remote(parties, news.patient)
-        )
+        """Say what is deployed, and whether events wait for rooms that cannot start."""
+        told = gateway_news(news.deployed, patient=news.patient)
+        self.gateway = await self._ask("gateway", lambda actor: actor.look.remote(told))
 
     async def try_out(self, new: Deployment) -> None:
         """See `HibernationManager.try_out`.
@@ -138,8 +139,9 @@ class NodeKeeper:
         await self._ask("gateway", lambda actor: actor.drain.remote(left_s))
         await asyncio.sleep(left_s)
 
-    async def stop(self) -> None:
+    async def stop(self, deployed: Deployment | None) -> None:
         """Close every socket of the node, let every room leave in good order."""
+        await self.edge.stop(deployed)
         for name in ("gateway", "manager"):
             try:
                 await asyncio.wait_for(_awaited(self._actor(name).stop.remote()), STOP_TIMEOUT_S)
@@ -148,6 +150,7 @@ class NodeKeeper:
 
     def forget(self) -> None:
         """The node is gone: so are its processes, which Ray would wait for."""
+        self.edge.forget()
         for name in ("gateway", "manager"):
             with contextlib.suppress(ValueError):
                 ray.kill(ray.get_actor(self._name(name)), no_restart=True)

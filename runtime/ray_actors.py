@@ -12,6 +12,7 @@ import gc
 import logging
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -20,16 +21,16 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..actors.messages import RoomKey
 from ..actors.network import Network, tls_of_ray
-from ..actors.options import RoomOptions
 from ..actors.ray_actor import LOG_FORMAT, RayRoomActor
 from ..actors.resources import ActorResources
 from ..actors.room_actor import RoomActorSettings
 from ..actors.watch import SeenBatch
-from . import deployment, sockets_folder
+from . import asset_pack, deployment, sockets_folder
 from .admin import AdminServer
 from .deployment import Deployment
 from .followers import Wanted
 from .gateway import Gateway
+from .gateway_news import GatewayNews, gateway_news
 from .manager import HibernationManager
 from .placement import NodeLoad
 from .ray_metrics import RayMetrics
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 
 TELL_RAY_S = 1.0
 A_LITTLE = 0.001  # of a resource, to be placed where there is some
+RESTARTS_WITHOUT_END = -1
 
 
 def actor_class(shell: type, *, max_restarts: int = 0) -> Any:
@@ -271,18 +273,30 @@ class RayGateway:
     def __init__(self, settings: GatewaySettings) -> None:
         logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
         settings = replace(settings, network=on_this_node(settings.network))
-        deployed = deployment.load()
-        parties = deployed.code.parties if deployed else {}
-        self._gateway = Gateway(settings, parties, token=deployment.admin_token())
-        self._started = asyncio.get_running_loop().create_task(self._gateway.start())
+        self._folder = os.path.dirname(settings.manager_address)
+        self._gateway = Gateway(settings, GatewayNews(), token=deployment.admin_token())
+        self._started = asyncio.get_running_loop().create_task(self._start())
         gc.freeze()
 
-    async def look(self, parties: dict[str, RoomOptions], patient: bool) -> GatewayStatus:
+    async def _start(self) -> None:
+        news = gateway_news(deployment.load(), patient=False)
+        self._gateway.use(await self._with_files(news))
+        await self._gateway.start()
+
+    async def look(self, news: GatewayNews) -> GatewayStatus:
         """Learn what is deployed; returns how things are here, if it works."""
         await self._started
-        self._gateway.parties = parties
-        self._gateway.patient = patient
+        self._gateway.use(await self._with_files(news))
         return self._gateway.status()
+
+    async def _with_files(self, news: GatewayNews) -> GatewayNews:
+        """With the folder of the static files, which are unpacked here if need be."""
+        name = news.assets.pack
+        if not name:
+            return news
+        folder = Path(self._folder, f"assets-{name}")
+        await asyncio.to_thread(_unpack, name, folder)
+        return replace(news, assets=replace(news.assets, folder=str(folder)))
 
     async def wake(self, key: RoomKey, only_held: bool) -> None:
         """See `Gateway.wake`."""
@@ -296,3 +310,11 @@ class RayGateway:
     async def stop(self) -> None:
         """Say goodbye to every client."""
         await self._gateway.stop()
+
+
+def _unpack(name: str, folder: Path) -> None:
+    if not folder.is_dir():
+        data = deployment.load_pack(name)
+        if data is not None:
+            sockets_folder.make(str(folder.parent))
+            asset_pack.unpack(data, folder)

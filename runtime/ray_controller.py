@@ -9,10 +9,9 @@ from typing import Any
 import ray
 
 from ..actors.messages import RoomKey
-from .code import Code
 from .controller import Controller
-from .node_keeper import RESTARTS_WITHOUT_END
-from .ray_actors import actor_class
+from .ray_actors import RESTARTS_WITHOUT_END, actor_class
+from .release import Release
 from .settings import ClusterSettings
 from .status import ClusterStatus
 
@@ -33,13 +32,9 @@ class RayController:
         """See `Controller.status`."""
         return self._controller.status()
 
-    async def deploy(
-        self, code: Code, name: str, runtime_env: dict[str, Any], within_s: float | None
-    ) -> int:
+    async def deploy(self, release: Release, within_s: float | None) -> int:
         """See `Controller.deploy`."""
-        return await self._controller.deploy(
-            code, name=name, runtime_env=runtime_env, within_s=within_s
-        )
+        return await self._controller.deploy(release, within_s)
 
     async def roll_back(self, version: int | None, within_s: float | None) -> int:
         """See `Controller.roll_back`."""

@@ -15,10 +15,14 @@ from typing import Protocol, TypeVar
 from aiohttp import web
 
 from ..actors import messages
+from ..actors.edge_hooks import BEFORE_REQUEST
 from ..actors.frames import pack_parts
 from ..actors.messages import RequestHead, ResponseHead
 from ..actors.options import RoomOptions
 from .addresses import RoomAddress
+from .admission import Asked, NotLetIn, admit
+from .answers import CONNECTION_HEADERS, plain
+from .edge_client import EdgeClient
 from .exchange import AnswerCut, Exchange, RoomUnavailable
 from .handshake import is_utf8
 
@@ -26,10 +30,6 @@ BODY_TIMEOUT_S = 60.0  # for a body to arrive whole, or for the next piece of on
 BODIES_BYTES_MAX = 256 * 1024 * 1024  # of all bodies that are arriving
 BODY_PIECE_BYTES_MAX = 64 * 1024  # of one that is streamed
 ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
-# What belongs to a client's connection and not to a room's answer: the gateway says it itself.
-_CONNECTION_HEADERS = frozenset(
-    ["connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]
-)
 
 
 class BadBody(Exception):
@@ -42,6 +42,13 @@ class BadBody(Exception):
 
 class RoomAsker(Protocol):
     """Who takes requests to rooms: the gateway."""
+
+    @property
+    def edge(self) -> EdgeClient: ...
+
+    @property
+    def request_timeout_s(self) -> float:
+        """How long a room may take to answer."""
 
     def options_of(self, party: str) -> RoomOptions:
         """The options of a deployed party."""
@@ -59,9 +66,8 @@ class RoomAsker(Protocol):
 class RoomRequests:
     """Answers requests that are for rooms."""
 
-    def __init__(self, rooms: RoomAsker, request_timeout_s: float) -> None:
+    def __init__(self, rooms: RoomAsker) -> None:
         self._rooms = rooms
-        self._request_timeout_s = request_timeout_s
         self._bodies_bytes = 0  # of all bodies that have not arrived whole
 
     async def handle(self, request: web.BaseRequest, address: RoomAddress) -> web.StreamResponse:
@@ -75,6 +81,9 @@ class RoomRequests:
         allowed = cors.answer(origin) if cors is not None else []
         try:
             return await self._ask(request, address, options, allowed)
+        except NotLetIn as refused:
+            answer = web.Response(status=refused.head.status, body=refused.body)
+            return _with_headers(_of_room(answer, refused.head), allowed)
         except RoomUnavailable as error:
             return _with_headers(plain(error.status, str(error)), allowed)
         except TimeoutError:
@@ -101,6 +110,14 @@ class RoomRequests:
             [(str(name), value) for name, value in request.headers.items()],
             streamed=not whole,
         )
+        if BEFORE_REQUEST in options.edge_hooks:
+            # One that is streamed is shown without its body, which goes on as it is.
+            asked = Asked(address, head, body if whole else b"", request.remote or "")
+            head, shown = await admit(
+                self._rooms.edge, BEFORE_REQUEST, asked, options.handler_s_max
+            )
+            head.streamed = not whole
+            body = shown if whole else body
         payload = pack_parts(messages.encode(head), body if whole else b"")
         async with self._rooms.ask_room(address, payload) as exchange:
             if whole:
@@ -115,7 +132,7 @@ class RoomRequests:
     async def _answer(
         self, request: web.BaseRequest, exchange: Exchange, allowed: list[tuple[str, str]]
     ) -> web.StreamResponse:
-        head, body = await exchange.answer(self._request_timeout_s)
+        head, body = await exchange.answer(self._rooms.request_timeout_s)
         if not head.streamed:
             answer = web.Response(status=head.status, body=body)
             return _with_headers(_of_room(answer, head), allowed)
@@ -202,7 +219,7 @@ def _break_off(request: web.BaseRequest, response: web.StreamResponse) -> None:
 def _of_room(response: ResponseT, head: ResponseHead) -> ResponseT:
     response.headers.clear()
     for name, value in head.headers:
-        if name.lower() not in _CONNECTION_HEADERS:
+        if name.lower() not in CONNECTION_HEADERS:
             response.headers.add(name, value)
     return response
 
@@ -213,8 +230,3 @@ def _with_headers(response: ResponseT, pairs: Iterable[tuple[str, str]]) -> Resp
         if name == "Vary" or name not in response.headers:
             response.headers.add(name, value)
     return response
-
-
-def plain(status: int, message: str) -> web.Response:
-    """A short answer in text."""
-    return web.Response(status=status, text=message + "\n")

@@ -85,6 +85,11 @@ class Router:
         self._me = me
         self._managers.introduce(me)
 
+    @property
+    def route_count(self) -> int:
+        """Rooms of which something is here: a client, or events."""
+        return len(self._routes)
+
     def route(self, key: RoomKey) -> Route:
         """The route of a room, made when there is none."""
         route = self._routes.get(key)

@@ -6,6 +6,7 @@ follows from it and from the node (`node_settings`).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +19,8 @@ class GatewaySettings:
     """Of a gateway.
 
     `redis_url` names the server of the rooms, whose alarms the gateway looks after,
-    `message_bytes_max` bounds one WebSocket message, `request_timeout_s` how long a room may take
-    to answer a request.
+    `crons_on_demand` lets whoever asks run one of the project's crons, `note_requests` shows each
+    answered request to who follows the node. What is deployed brings more (`GatewayNews`).
     """
 
     host: str
@@ -27,9 +28,12 @@ class GatewaySettings:
     manager_address: str
     redis_url: str = field(repr=False)
     network: Network | None = None  # None: this node is alone
-    public_folder: str | None = None
-    message_bytes_max: int = 1024 * 1024
-    request_timeout_s: float = 60.0
+    crons_on_demand: bool = False
+    note_requests: bool = False
+
+    def edge_address(self, version: int) -> str:
+        """Where the edge of a version listens, on the gateway's node."""
+        return f"{os.path.dirname(self.manager_address)}/edge-{version}.sock"
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class ClusterSettings:
             is the only one and stays so.
         link_ports: The first and the last port for links between nodes; None for any.
         folder: Of the sockets, where there is one node; otherwise each node has its own in /tmp.
-        public_folder: Static files, on the gateways' nodes.
+        crons_on_demand, note_requests: See `GatewaySettings`.
         admin_host, admin_port: Where each node serves its metrics; no port: nowhere.
     """
 
@@ -85,7 +89,8 @@ class ClusterSettings:
     secret: bytes | None = field(default=None, repr=False)
     link_ports: tuple[int, int] | None = None
     folder: str | None = None
-    public_folder: str | None = None
+    crons_on_demand: bool = False
+    note_requests: bool = False
     admin_host: str = "127.0.0.1"
     admin_port: int | None = None
 
@@ -123,7 +128,8 @@ def node_settings(cluster: ClusterSettings, node_id: str, host: str) -> NodeSett
         manager_address=manager.address,
         redis_url=cluster.redis_url,
         network=network,
-        public_folder=cluster.public_folder,
+        crons_on_demand=cluster.crons_on_demand,
+        note_requests=cluster.note_requests,
     )
     return NodeSettings(node_id, host, manager, gateway)
 

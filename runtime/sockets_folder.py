@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from contextlib import suppress
 
@@ -28,9 +29,11 @@ def make(path: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove the folder with the sockets that were left in it."""
+    """Remove the folder with the sockets, and static files, that were left in it."""
     with suppress(OSError):
         for name in os.listdir(path):
             if name.endswith(".sock"):
                 os.unlink(os.path.join(path, name))
+            elif name.startswith("assets-"):
+                shutil.rmtree(os.path.join(path, name), ignore_errors=True)
         os.rmdir(path)

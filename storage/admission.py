@@ -12,6 +12,7 @@ from .errors import (
     KeyTooLarge,
     TooManyKeys,
     ValueTooLarge,
+    WriteBufferFull,
 )
 from .key_range import RESERVED
 from .limits import StorageLimits
@@ -90,6 +91,23 @@ def check_count(limits: StorageLimits, count: int) -> None:
     """
     if count > limits.keys_per_call_max:
         raise TooManyKeys(count, limits.keys_per_call_max)
+
+
+def check_room(
+    limits: StorageLimits, names: Iterable[str], unflushed_bytes: int, large_bytes: int
+) -> None:
+    """Refuse to write `names` while too much of their kind, keys or large values, is unflushed.
+
+    Raises:
+        WriteBufferFull: If it is more than `limits.unflushed_bytes_max`, or of large values
+            `limits.unflushed_large_bytes_max`.
+    """
+    is_full = unflushed_bytes > limits.unflushed_bytes_max
+    is_full_of_large = large_bytes > limits.unflushed_large_bytes_max
+    if is_full and any(name < RESERVED for name in names):
+        raise WriteBufferFull(unflushed_bytes, limits.unflushed_bytes_max)
+    if is_full_of_large and any(name >= RESERVED for name in names):
+        raise WriteBufferFull(large_bytes, limits.unflushed_large_bytes_max)
 
 
 def checked_key(limits: StorageLimits, key: str) -> str:

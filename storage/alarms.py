@@ -52,6 +52,11 @@ def next_due_ms(alarms: Iterable[Alarm]) -> int | None:
     return min((alarm.due_ms for alarm in alarms), default=None)
 
 
+def is_earlier(at_ms: int | None, before_ms: int | None) -> bool:
+    """Whether a first alarm is due before what was the first one."""
+    return at_ms is not None and (before_ms is None or at_ms < before_ms)
+
+
 def time_ms(when: datetime | float, call: str) -> int:
     """Convert a datetime (without a time zone it is local time) or seconds since the epoch.
 

@@ -8,7 +8,7 @@ through the event loop.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -27,6 +27,12 @@ class Ready(Awaitable[T_co], Generic[T_co]):
 
     def __repr__(self) -> str:
         return f"<Ready {self._value!r}>"
+
+
+class BeforeSeal(Protocol):
+    """A result that has a last thing to ask of the state before the next flush."""
+
+    def before_seal(self) -> None: ...
 
 
 DONE: Ready[None] = Ready(None)

@@ -93,6 +93,7 @@ class Batch:
 
     Attributes:
         flush_number: The one before plus 1: it is applied after that one and no other.
+        size_bytes: About what it brings.
         clear: Drop every shard first.
         writes: Shard -> its changes. If the index has no shard (any longer, after `clear`) all go
             to `FIRST_SHARD`, which is made and starts at the empty key.
@@ -109,6 +110,7 @@ class Batch:
     owner: str
     epoch: int
     flush_number: int
+    size_bytes: int = 0
     clear: bool = False
     writes: dict[int, ShardWrites] = field(default_factory=dict)
     merges: list[tuple[int, int]] = field(default_factory=list)

@@ -22,7 +22,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, TypeAlias
 
-from .key_range import KeyRange
+from .key_range import RESERVED, KeyRange
 
 
 class _Unknown(enum.Enum):
@@ -43,12 +43,16 @@ class Cache:
     Attributes:
         complete: No key is unknown.
         unflushed_bytes: Memory of dirty and flushing entries.
+        unflushed_large_bytes: Of these, what belongs to large values.
+        dirty_large: The dirty entries that belong to large values.
         clean_bytes: Memory of clean entries.
     """
 
     def __init__(self, bytes_max: int, values: Mapping[str, bytes] | None = None) -> None:
         self.complete = values is not None
         self.unflushed_bytes = 0
+        self.unflushed_large_bytes = 0
+        self.dirty_large: dict[str, Known] = {}
         self.clean_bytes = 0
         self._bytes_max = bytes_max
         self._entry_bytes_max = bytes_max // 16  # one entry must not drive out all others
@@ -57,6 +61,7 @@ class Cache:
         self._clean: OrderedDict[str, Known] = OrderedDict()
         self._cleared = False  # the dirty entries start from nothing: delete_all
         self._flushing_bytes = 0
+        self._flushing_large_bytes = 0
         self._absent_count = 0  # clean entries without data
         # Keys whose bytes came from Redis and were not decoded yet: decode them with suspicion.
         self._unchecked: set[str] = set()
@@ -109,16 +114,22 @@ class Cache:
         if self._names is not None:
             self._rename(key, data)
         old: Found = self._dirty.get(key, UNKNOWN)
+        grown_bytes = _cost(key, data)
         if old is not UNKNOWN:
-            self.unflushed_bytes -= _cost(key, old)
+            grown_bytes -= _cost(key, old)
         self._dirty[key] = data
-        self.unflushed_bytes += _cost(key, data)
+        self.unflushed_bytes += grown_bytes
+        if key >= RESERVED:
+            self.dirty_large[key] = data
+            self.unflushed_large_bytes += grown_bytes
         self._drop_clean(key)
 
     def clear(self) -> None:
         """Forget everything: from here on no key exists, so nothing is unknown either."""
         self.unflushed_bytes = self._flushing_bytes
+        self.unflushed_large_bytes = self._flushing_large_bytes
         self._dirty = {}
+        self.dirty_large = {}
         self._flushing = {}  # still on the wire, and what it writes is not to be seen any more
         self._clean.clear()
         self._absent_count = 0
@@ -143,6 +154,8 @@ class Cache:
         sealed, cleared = self._dirty, self._cleared
         self._flushing, self._dirty, self._cleared = sealed, {}, False
         self._flushing_bytes = self.unflushed_bytes
+        self._flushing_large_bytes = self.unflushed_large_bytes
+        self.dirty_large = {}
         return sealed, cleared
 
     def landed(self) -> None:
@@ -150,6 +163,8 @@ class Cache:
         landed, self._flushing = self._flushing, {}
         self.unflushed_bytes -= self._flushing_bytes
         self._flushing_bytes = 0
+        self.unflushed_large_bytes -= self._flushing_large_bytes
+        self._flushing_large_bytes = 0
         dirty = self._dirty
         for key, data in landed.items():
             if key not in dirty:

@@ -17,7 +17,7 @@ from .errors import DecodeError, StorageError
 from .index import ShardIndex
 from .inspection import Inspector, SpaceState
 from .key_range import RESERVED, KeyRange
-from .large_values import head_of, joined, large_key, names_of
+from .large_names import head_of, joined, large_key, names_of
 from .redis_connection import RedisClient
 from .redis_replies import keys_of, values_of
 

@@ -2,7 +2,8 @@
 
 Guarantees. Writes without an await between them are in one flush: it is sealed one turn of the
 event loop after its first write. A flush is committed whole or not at all. Flushes commit in the
-order they were sealed, one at a time; what is written meanwhile is the next one. A flush that
+order they were sealed, one at a time; what is written meanwhile is the next one. Of large values
+the pieces may come before the flush, unseen (large_flush.py). A flush that
 fails for good ends the storage: nothing that was pending lands, and every later call raises.
 Between two flushes the claim can be taken on under another name (`reclaim`).
 Not here: what a flush holds (cache.py), where keys go (index.py), how Redis is asked.
@@ -14,24 +15,19 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
 from weakref import WeakSet
 
-from .alarms import Alarm, next_due_ms
-from .backend import Backend, Batch, Claim, Committed
-from .cache import Cache
+from .alarms import Alarm, is_earlier, next_due_ms
+from .awaitables import BeforeSeal
+from .backend import Backend, Batch, Claim
+from .cache import Cache, Known
 from .errors import FlushMissing, StorageClosed, StorageError, StorageReset
 from .index import ShardIndex
+from .large_flush import ahead_of, drop_stale
 from .limits import StorageLimits
 from .reading import Reader
 
 _log = logging.getLogger(__name__)
-
-
-class BeforeSeal(Protocol):
-    """Something that has a last thing to ask of the state before the next flush."""
-
-    def before_seal(self) -> None: ...
 
 
 class Flusher:
@@ -75,6 +71,7 @@ class Flusher:
         self._holders = holders
         self._on_durable = on_durable
         self._on_failed = on_failed
+        self._committed = claim.flush_number  # one flush takes several where values are large
         self._pending = False  # something is to be flushed and not sealed
         self._alarms_changed: dict[str, Alarm | None] = {}
         self._show_alarm = False  # the index may be wrong
@@ -196,15 +193,20 @@ class Flusher:
                     await self._go_on_as(self._next_owner)
                 if not self._pending:
                     break
-                batch = self._seal()
+                if self._cache.dirty_large:
+                    await drop_stale(self._backend, self._space, self._cache, self._index)
+                batch, entries, large = self._seal()
                 # A later write must not show in an earlier read: reading.py, rule 2.
                 if self.reader.running:
                     await asyncio.wait(set(self.reader.running))
                 began_s = time.monotonic()
-                committed = await self._backend.commit(batch)
+                slices, rest = ahead_of(entries, () if batch.clear else large)
+                for pieces in slices:
+                    await self._commit(self._batch(), pieces)
+                await self._commit(batch, rest)
                 if self.on_flushed is not None:
                     self.on_flushed(time.monotonic() - began_s)
-                self._landed(committed)
+                self._landed()
         except StorageError as error:
             self._fail(error)
         except Exception as error:
@@ -220,46 +222,51 @@ class Flusher:
         self._owner, self._epoch = owner, self._epoch + 1
         if self._next_owner == owner:
             self._next_owner = None
-        if last_flush < self.durable:
-            raise FlushMissing(self._space, self.durable + 1, last_flush)
+        if last_flush < self._committed:
+            raise FlushMissing(self._space, self._committed + 1, last_flush)
         if self._next_owner is None:
             self._resolve_reclaimed()
 
-    def _seal(self) -> Batch:
+    def _batch(self) -> Batch:
+        return Batch(self._space, self._owner, self._epoch, flush_number=0)
+
+    async def _commit(self, batch: Batch, entries: Mapping[str, Known]) -> None:
+        """Bring entries to the backend with all else that is in `batch`."""
+        limits = self._limits
+        batch.flush_number = self._committed + 1
+        batch.writes = self._index.changes(entries, batch.clear)
+        batch.size_bytes = sum(map(len, filter(None, entries.values())))
+        if not batch.clear:
+            batch.merges = self._index.merges(limits.shard_fields_max, limits.shard_bytes_max)
+        self._index.apply(await self._backend.commit(batch))
+        self._committed += 1
+
+    def _seal(self) -> tuple[Batch, dict[str, Known], list[str]]:
+        """Take what is pending: all but its keys, its keys, and which of them are large values'."""
         for waiting in list(self.before_seal):
             waiting.before_seal()
         self.before_seal.clear()
-        limits = self._limits
+        large = list(self._cache.dirty_large)
         entries, clear = self._cache.seal()
         self.sealed += 1
         self._pending = False
         self.reader.landing = self._landing
         alarm_at_ms = next_due_ms(self.alarms.values())
-        batch = Batch(
-            space=self._space,
-            owner=self._owner,
-            epoch=self._epoch,
-            flush_number=self.sealed,
-            clear=clear,
-            writes=self._index.changes(entries, clear),
-            merges=[]
-            if clear
-            else self._index.merges(limits.shard_fields_max, limits.shard_bytes_max),
-            alarms=self._alarms_changed,
-            alarm_changed=bool(self._alarms_changed) or self._show_alarm,
-            alarm_at_ms=alarm_at_ms,
-            alarm_advances=_earlier(alarm_at_ms, self._alarm_sealed_ms),
-            progress=dict(self._progress()) if self._progress is not None else {},
-            holders=dict(self._holders()) if self._holders is not None else {},
-        )
+        batch = self._batch()
+        batch.clear = clear
+        batch.alarms = self._alarms_changed
+        batch.alarm_changed = bool(self._alarms_changed) or self._show_alarm
+        batch.alarm_at_ms = alarm_at_ms
+        batch.alarm_advances = is_earlier(alarm_at_ms, self._alarm_sealed_ms)
+        batch.progress = dict(self._progress()) if self._progress is not None else {}
+        batch.holders = dict(self._holders()) if self._holders is not None else {}
         self._alarms_changed, self._show_alarm = {}, False
         self._alarm_sealed_ms = alarm_at_ms
-        return batch
+        return batch, entries, large
 
-    def _landed(self, committed: Committed) -> None:
-        self._index.apply(committed)
+    def _landed(self) -> None:
         self._cache.landed()
-        self.durable = committed.flush_number
+        self.durable = self.sealed
         self._resolve_landing()
         if self._on_durable is not None:
             self._on_durable()
@@ -294,7 +301,3 @@ class Flusher:
         reclaimed, self._reclaimed = self._reclaimed, None
         if reclaimed is not None and not reclaimed.done():
             reclaimed.set_result(None)
-
-
-def _earlier(at_ms: int | None, before_ms: int | None) -> bool:
-    return at_ms is not None and (before_ms is None or at_ms < before_ms)

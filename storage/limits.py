@@ -44,7 +44,10 @@ class StorageLimits:
         claim_bytes_max: A claim brings all keys and values of a space up to this size.
         cache_bytes_max: Memory for values that are also in Redis; the least recently used go first.
         dirty_bytes_max: Above this much unflushed data, awaiting a write waits.
-        unflushed_bytes_max: Above this much, a write is refused, awaited or not.
+        unflushed_bytes_max: Above this much of keys and values, a write is refused, awaited or
+            not. What is written without an await is one flush, and the server does nothing else
+            while it applies that: a second or so for this much, with `appendfsync always`.
+        unflushed_large_bytes_max: Likewise, of large values, which go in slices.
         read_bytes_max: A long list is read from Redis in steps of about this size.
     """
 
@@ -60,5 +63,6 @@ class StorageLimits:
     claim_bytes_max: int = 64 * KIB
     cache_bytes_max: int = 16 * MIB
     dirty_bytes_max: int = 8 * MIB
-    unflushed_bytes_max: int = 256 * MIB
+    unflushed_bytes_max: int = 32 * MIB
+    unflushed_large_bytes_max: int = 64 * MIB
     read_bytes_max: int = 8 * MIB

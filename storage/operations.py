@@ -144,7 +144,7 @@ class Operations(RangeOperations, AlarmOperations):
             ValueTooLarge: If an encoded value exceeds `value_bytes_max`.
             TooManyKeys: If more than `keys_per_call_max` pairs are given.
             DataCloneError: If a value, or something in it, is of a type that is not storable.
-            WriteBufferFull: If `unflushed_bytes_max` are pending already.
+            WriteBufferFull: If `unflushed_bytes_max` are pending already: await writes.
         """
         view = self._view("put")
         entries: Mapping[str, Known]

@@ -15,6 +15,7 @@ from . import keys
 from .alarm_index import AlarmIndex
 from .backend import FIRST_SHARD, Batch, Claim, Committed, Home
 from .errors import ClaimHeld, FlushMissing, NotOwner
+from .flight import SMALL_BYTES_MAX, Flight
 from .limits import StorageLimits
 from .redis_commands import Argument, Reply
 from .redis_connection import RedisClient
@@ -37,6 +38,7 @@ class RedisBackend:
         self._release = connection.script("release")
         self._forget = connection.script("forget")
         self._alarms = AlarmIndex(connection)
+        self._flight = Flight()
 
     async def claim(
         self, space: str, *, owner: str, address: str, takeover_epoch: int | None = None
@@ -87,6 +89,12 @@ class RedisBackend:
 
     async def commit(self, batch: Batch) -> Committed:
         """Apply one flush. See `Backend.commit`."""
+        if batch.size_bytes <= SMALL_BYTES_MAX:
+            return await self._apply(batch)
+        async with self._flight.place(batch.size_bytes):
+            return await self._apply(batch)
+
+    async def _apply(self, batch: Batch) -> Committed:
         shown = self._show_alarm(batch, only_earlier=True) if batch.alarm_advances else None
         if shown is not None and not self._connection.keeps_order:
             await shown

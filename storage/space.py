@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from typing import Any
 
+from .admission import check_room
 from .alarms import Alarm
 from .awaitables import DONE
 from .backend import Backend, Claim
 from .cache import Cache, Found, Known
 from .codec import decode
-from .errors import DecodeError, StorageError, WriteBufferFull
+from .errors import DecodeError, StorageError
 from .flush import Flusher
 from .index import ShardIndex
 from .limits import StorageLimits
@@ -31,6 +33,8 @@ class Space:
         on_failed: Callable[[StorageError], None] | None,
     ) -> None:
         self.name = claim.space
+        self._epoch = claim.epoch
+        self._writings = itertools.count()
         self.limits = limits
         self.cache = Cache(limits.cache_bytes_max, claim.values)
         self.index = ShardIndex(claim.shards)
@@ -57,8 +61,8 @@ class Space:
 
     def write(self, entries: Mapping[str, Known], *, confirm: bool) -> None:
         cache = self.cache
-        if cache.unflushed_bytes > self.limits.unflushed_bytes_max:
-            raise WriteBufferFull(cache.unflushed_bytes, self.limits.unflushed_bytes_max)
+        large_bytes = cache.unflushed_large_bytes
+        check_room(self.limits, entries, cache.unflushed_bytes - large_bytes, large_bytes)
         for key, data in entries.items():
             cache.write(key, data)
         self.flusher.touched(confirm=confirm)
@@ -72,6 +76,10 @@ class Space:
     def set_alarm(self, name: str, alarm: Alarm | None, *, confirm: bool) -> None:
         self.flusher.set_alarm(name, alarm)
         self.flusher.touched(confirm=confirm)
+
+    def next_writing(self) -> tuple[int, int]:
+        """What tells a writing of a large value from every other, also of other claims."""
+        return self._epoch, next(self._writings)
 
     def written(self) -> Awaitable[None]:
         """Make what a write returns: something that waits while too much is unflushed."""

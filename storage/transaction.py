@@ -13,9 +13,11 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from .admission import check_room
 from .alarms import Alarm
 from .cache import UNKNOWN, Found, Known
-from .errors import WriteBufferFull
+from .key_range import RESERVED
+from .limits import StorageLimits
 from .operations import Operations
 from .transaction_errors import TransactionBusy, TransactionEnded
 from .view import View
@@ -30,10 +32,10 @@ _innermost: ContextVar[Transaction | None] = ContextVar("parlour.transaction", d
 class Buffer:
     """A `View`: writes that lie over a parent's state until they are passed on to it."""
 
-    def __init__(self, parent: View, bytes_max: int) -> None:
+    def __init__(self, parent: View, limits: StorageLimits) -> None:
         self._parent = parent
-        self._bytes_max = bytes_max
-        self._size_bytes = 0
+        self._limits = limits
+        self._size_bytes = self._large_bytes = 0
         self._entries: dict[str, Known] = {}
         self._cleared = False
         self._alarms: dict[str, Alarm | None] = {}
@@ -61,9 +63,12 @@ class Buffer:
         return merged, hides_all
 
     def write(self, entries: Mapping[str, Known], *, confirm: bool) -> None:
-        if self._size_bytes > self._bytes_max:
-            raise WriteBufferFull(self._size_bytes, self._bytes_max)
-        self._size_bytes += sum(len(key) + len(data or b"") for key, data in entries.items())
+        check_room(self._limits, entries, self._size_bytes, self._large_bytes)
+        for key, data in entries.items():
+            if key >= RESERVED:
+                self._large_bytes += len(key) + len(data or b"")
+            else:
+                self._size_bytes += len(key) + len(data or b"")
         self._entries.update(entries)
         self._note(confirm)
 
@@ -153,7 +158,7 @@ class Transaction(Operations):
         else:
             parent = self._outer._view("transaction")
             self._outer._inner_count += 1
-        self._buffer = Buffer(parent, self._space.limits.unflushed_bytes_max)
+        self._buffer = Buffer(parent, self._space.limits)
         self._state = "open"
         self._previous = _innermost.get()
         _innermost.set(self)

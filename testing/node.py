@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Coroutine
 
 from ..actors import messages
+from ..actors.edge import Edge, EdgeSettings
 from ..actors.frames import Kind, pack
 from ..actors.link import Link, listen
 from ..actors.live_room import LiveRoom
@@ -20,11 +21,14 @@ from ..actors.options import options_of
 from ..actors.room import Room
 from ..actors.room_actor import RoomActor, RoomActorSettings
 from ..runtime.gateway import Gateway
+from ..runtime.gateway_news import GatewayNews
 from ..runtime.hibernation import NodeSnapshot, RoomSnapshot, departures, may_hibernate
+from ..runtime.release import Assets
 from ..runtime.settings import GatewaySettings
 from .backend import HeldBackend, NoLease
 from .clock import in_machinery
 
+VERSION = 1  # of the classes, whichever a test deploys
 NO_SERVER = "memory"  # what stands where a URL of the rooms' server does
 
 
@@ -35,6 +39,7 @@ class Node:
         """`clock` tells the seconds by which rooms are idle or too slow."""
         self.backend = HeldBackend()
         self.parties: dict[str, type[Room]] = {}
+        self.env: dict[str, str] = {}
         # In /tmp: the path of a socket is short.
         self._folder = tempfile.mkdtemp(prefix="parlour-")
         self._clock = clock
@@ -43,9 +48,12 @@ class Node:
             port=0,
             manager_address=f"{self._folder}/manager.sock",
             redis_url=NO_SERVER,
-            public_folder=public_folder,
         )
-        self.gateway = Gateway(settings, {}, self._open)
+        self._assets = Assets(public_folder or "")
+        self.gateway = Gateway(settings, self._news(), self._open)
+        self._edge = Edge(
+            EdgeSettings(settings.edge_address(VERSION), VERSION, self.env), self.parties
+        )
         self._actors: dict[str, asyncio.Task[RoomActor]] = {}  # of each party
         self._tasks: set[asyncio.Task[None]] = set()
         self._links: set[Link] = set()  # of whoever has a question to the manager
@@ -59,6 +67,7 @@ class Node:
             self._manager = await listen(
                 path, self._on_frame, self._links.discard, on_hello=self._on_hello
             )
+            await self._edge.start()
             await self.gateway.start()
         finally:
             in_machinery.reset(token)
@@ -66,6 +75,7 @@ class Node:
     async def stop(self) -> None:
         """Let every room leave in good order, and close everything."""
         await self.gateway.stop()
+        await self._edge.stop()
         for task in list(self._actors.values()):
             await (await task).stop("shutdown")
         self._manager.close()
@@ -76,7 +86,11 @@ class Node:
     def deploy(self, party: str, room_class: type[Room]) -> None:
         """Make a party known."""
         self.parties[party] = room_class
-        self.gateway.parties = {**self.gateway.parties, party: options_of(room_class)}
+        self.gateway.use(self._news())
+
+    def _news(self) -> GatewayNews:
+        options = {party: options_of(each) for party, each in self.parties.items()}
+        return GatewayNews(VERSION, options, assets=self._assets)
 
     # The rooms
 
@@ -146,7 +160,12 @@ class Node:
 
     async def _start_actor(self, party: str, actor_id: str) -> RoomActor:
         settings = RoomActorSettings(
-            actor_id, self._folder, self.gateway.settings.manager_address, NO_SERVER, 1
+            actor_id,
+            self._folder,
+            self.gateway.settings.manager_address,
+            NO_SERVER,
+            VERSION,
+            env=self.env,
         )
         actor = RoomActor(
             settings,

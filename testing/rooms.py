@@ -38,6 +38,8 @@ class Rooms:
         """`now` is the time of day to start from, the real one unless given."""
         self._clock = Clock(now)
         self.node = Node(self._clock.time, public_folder)
+        self.env = self.node.env
+        """The project's variables, as `Room.env` and `Lobby.env` have them; fill it as you like."""
         self._http: aiohttp.ClientSession
         self._clients: list[Client] = []
 

@@ -12,8 +12,10 @@ PUBLIC = [
     "CallTimeout",
     "ClientError",
     "Connection",
+    "Cron",
     "DeadlockError",
     "FormFile",
+    "Lobby",
     "RemoteError",
     "Request",
     "Response",
@@ -21,6 +23,7 @@ PUBLIC = [
     "RoomUnavailable",
     "Schedule",
     "ServerSentEvent",
+    "asgi",
     "connect",
     "deploy",
 ]

@@ -15,7 +15,7 @@ DEFAULTS: dict[str, Any] = {
     "hibernate_after": 10.0,
     "hibernate": True,
     "max_lifetime": None,
-    "memory_limit": 128 * 1024 * 1024,
+    "memory_limit": 256 * 1024 * 1024,
     "rooms_per_actor": 1,
     "interleave": False,
     "handler_timeout": 30.0,

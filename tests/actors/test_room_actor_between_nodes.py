@@ -219,7 +219,7 @@ def test_one_that_ray_places_on_another_node_belongs_to_that_nodes_manager() -> 
     first = Network(node_folder("0123456789abcdefg"), "10.0.0.1", b"secret")
     gpu = ActorResources(num_gpus=1.0)
     settings = RoomActorSettings(
-        "r1", first.folder, manager_address(first.folder), "redis://", 7, first, gpu
+        "r1", first.folder, manager_address(first.folder), "redis://", 7, first, resources=gpu
     )
     moved = settings.moved_to("fedcba98765432100", "10.0.0.2", None)
     assert moved.folder == "/tmp/parlour-fedcba9876543210"

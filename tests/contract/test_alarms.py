@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from parlour.storage import Alarm, AlarmSource, NotOwner, Storage
 from parlour.storage.alarms import AT_MS_MAX, UNNAMED, running
-from parlour.storage.large_values import PIECES_MAX
+from parlour.storage.large_names import PIECES_MAX
 
 from .conftest import SPACE, Place
 

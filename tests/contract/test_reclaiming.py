@@ -70,7 +70,7 @@ async def test_a_server_that_has_lost_flushes_is_noticed(place: Place) -> None:
     storage = await place.open(owner="old")
     storage.put("n", 1)
     await storage.sync()
-    storage._space.flusher.durable += 1
+    storage._space.flusher._committed += 1
     with pytest.raises(FlushMissing):
         await storage.reclaim("new")
     await storage.release()

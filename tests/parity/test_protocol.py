@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from parlour.runtime.settings import GatewaySettings
+from parlour.runtime.release import Limits
 from parlour.testing import Refused, Rooms
 
 from parlour import Connection, Request, Room
@@ -146,7 +146,7 @@ async def test_protocol_ping(rooms: Rooms) -> None:
 async def test_max_message(rooms: Rooms) -> None:
     """At the limit it arrives, past it the connection is closed with 1009."""
     alice, bob = [await rooms.room(Echo).connect() for _ in range(2)]
-    most = GatewaySettings.message_bytes_max
+    most = Limits().message_bytes_max
 
     await alice.send(bytes(most))
     await bob.send(bytes(most + 1))

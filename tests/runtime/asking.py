@@ -8,13 +8,15 @@ from pathlib import Path
 
 from parlour.actors import messages
 from parlour.actors.frames import Kind, unpack_parts
-from parlour.actors.messages import RequestHead, ResponseHead
+from parlour.actors.messages import Hello, RequestHead, ResponseHead
 from parlour.actors.options import RoomOptions, options_of
 from parlour.actors.room import Room
 from parlour.runtime.addresses import RoomAddress, room_address
+from parlour.runtime.edge_client import EdgeClient
 from parlour.runtime.exchange import Exchange
 from parlour.runtime.http_front import HttpFront
 from parlour.runtime.settings import GatewaySettings
+from parlour.runtime.static_files import StaticFiles
 
 from .doors import Door
 
@@ -40,11 +42,13 @@ class Rooms(Door):
             port=0,
             manager_address="",
             redis_url="",
-            public_folder=str(public) if public else None,
-            request_timeout_s=5.0,
         )
-        super().__init__(handler=HttpFront(self, settings).handle)
         self.options = options_of(type("Chat", (Room,), {"body_limit": BODY_BYTES_MAX}))
+        self.parties = {"main": self.options, "chat": self.options}
+        self.request_timeout_s = 5.0
+        self.files = StaticFiles(str(public or ""))
+        self.edge = EdgeClient(Hello("gateway", "g", 0))
+        super().__init__(handler=HttpFront(self, settings).handle)
         self.asked: list[tuple[RoomAddress, RequestHead, bytes]] = []
         self.answer: tuple[int, list[tuple[str, str]], bytes] | None = (200, [], b"ok")
         self.problem: Exception | None = None

@@ -21,6 +21,7 @@ from parlour.actors.room import Room
 from parlour.actors.room_actor import RoomActor, RoomActorSettings
 from parlour.runtime import router as router_module
 from parlour.runtime.gateway import Gateway
+from parlour.runtime.gateway_news import GatewayNews
 from parlour.runtime.outside import Rooms, connect
 from parlour.runtime.settings import GatewaySettings
 
@@ -66,7 +67,7 @@ class Stage:
             redis_url=f"unix://{self._folder}/no-server.sock",
         )
         options = {party: options_of(of) for party, of in self._parties.items()}
-        return Gateway(settings, options, self._open, token=TOKEN)
+        return Gateway(settings, GatewayNews(1, options), self._open, token=TOKEN)
 
     async def start(self) -> None:
         self._manager = await listen(

@@ -9,6 +9,8 @@ from pathlib import Path
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
 from parlour.runtime.gateway import Gateway
+from parlour.runtime.gateway_news import GatewayNews
+from parlour.runtime.release import Limits
 from parlour.runtime.settings import GatewaySettings
 
 from ..actors.staging import Stage
@@ -37,9 +39,10 @@ class House(Stage):
             port=self.port,
             manager_address=self.manager.address,
             redis_url="unix:///nowhere.sock",
-            request_timeout_s=2.0,
         )
-        self.gateway_ = Gateway(settings, {"chat": options_of(room_class)})
+        parties = {"chat": options_of(room_class)}
+        limits = Limits(request_timeout_s=2.0)
+        self.gateway_ = Gateway(settings, GatewayNews(1, parties, limits=limits))
         await self.gateway_.start()
 
     async def shut(self) -> None:

@@ -12,6 +12,7 @@ from parlour.actors.frames import Kind, pack
 from parlour.actors.link import Link, OnFrame, OnLost, listen, listen_to_nodes
 from parlour.actors.messages import Attach, Hello, Placed, Refused, RoomKey, Wake
 from parlour.actors.network import Address, Network
+from parlour.actors.watch import Seen, SeenBatch
 
 from ..actors.linked import TIMEOUT_S, Frame, Inbox
 
@@ -27,6 +28,7 @@ class Manager:
         lacking: Whether that is resources that no node has free.
         silent: Whether it answers nothing at all.
         asked: The rooms it was asked for.
+        seen: What it was shown of requests.
         only_here: Whether each question was not to be sent elsewhere.
     """
 
@@ -41,6 +43,7 @@ class Manager:
         self.asked: list[RoomKey] = []
         self.only_here: list[bool] = []
         self.links: list[Link] = []
+        self.seen: list[Seen] = []
         self._network = network
         self._asked_again = asyncio.Event()
         self._servers: list[asyncio.AbstractServer] = []
@@ -82,6 +85,9 @@ class Manager:
     def _on_frame(
         self, link: Link, kind: int, channel: int, number: int, sequence: int, payload: bytes
     ) -> None:
+        if kind == Kind.SEEN:
+            self.seen += messages.decode(payload, SeenBatch).seen
+            return
         if kind == Kind.COUNTS:
             self._reports.put_nowait(messages.decode(payload, GatewayReport))
             return

@@ -76,7 +76,7 @@ def test_the_version_is_told() -> None:
     [
         (),
         ("nothing",),
-        ("dev",),
+        ("dev", "--var", "NAME", "x.py"),
         ("dev", "--port", "0", "x.py"),
         ("dev", "--port", "70000", "x.py"),
     ],

@@ -8,6 +8,7 @@ import pytest
 from parlour.actors.frames import Kind
 from parlour.runtime import client_socket
 from parlour.runtime.fragments import FRAGMENTS_MAX
+from parlour.runtime.handshake import refusal
 from parlour.runtime.send_buffer import MARK_BYTES, SendLimits
 from parlour.runtime.websocket import OPCODE_TEXT, build_frame
 
@@ -311,11 +312,12 @@ async def test_a_client_that_goes_away_before_it_is_in_is_noticed(
 async def test_a_client_that_is_refused_is_not_heard_of_again(
     door: Door, client: RawClient
 ) -> None:
-    """Its end is nothing new to who refused it."""
+    """It gets the answer, and its end is nothing new to who refused it."""
     door.opens = False
     client.send(upgrade())
     await door.until(lambda: door.sockets)
-    door.sockets[0].refuse()
+    door.sockets[0].refuse(refusal(403, "no"))
+    assert (await client.answer()).status == 403
     assert await client.ended() == b""
     await asyncio.sleep(0)
     assert door.ends == []

@@ -33,6 +33,8 @@ from parlour.actors.room import Room
 from parlour.runtime import route as route_module
 from parlour.runtime import router as router_module
 from parlour.runtime.gateway import CONNECTION_ID_CHARACTERS_MAX, Gateway
+from parlour.runtime.gateway_news import GatewayNews
+from parlour.runtime.release import Limits
 from parlour.runtime.settings import GatewaySettings
 
 from ..actors.linked import Frame as LinkFrame
@@ -56,9 +58,10 @@ class Stage:
             port=self.port,
             manager_address=self.manager.address,
             redis_url=f"unix://{folder}/no-server.sock",
-            request_timeout_s=0.2,
         )
-        self.gateway = Gateway(settings, {"main": OPTIONS, "chat": OPTIONS})
+        parties = {"main": OPTIONS, "chat": OPTIONS}
+        limits = Limits(request_timeout_s=0.2)
+        self.gateway = Gateway(settings, GatewayNews(1, parties, limits=limits))
 
     async def channel(self) -> int:
         """The channel of the room, once it is attached and ready."""
@@ -522,7 +525,7 @@ async def test_new_parties_exist_as_soon_as_they_are_deployed(
     stage: Stage, client: RawClient, other: RawClient
 ) -> None:
     """And those that are gone do not."""
-    stage.gateway.parties = {"game": OPTIONS}
+    stage.gateway.use(GatewayNews(2, {"game": OPTIONS}))
     client.send(upgrade("/parties/chat/x"))
     refused = await client.answer()
     assert (refused.status, b"deployed: game" in refused.body) == (404, True)

@@ -10,14 +10,32 @@ from pathlib import Path
 import cloudpickle
 import pytest
 from parlour.runtime.code import CannotLoad
-from parlour.runtime.jobs import entrypoint, is_inside_job, room_runtime_env, runtime_env
+from parlour.runtime.jobs import (
+    entrypoint,
+    is_inside_job,
+    room_runtime_env,
+    runtime_env,
+    sent_folder,
+    variables_in,
+)
 from parlour.runtime.project import Project, read
+from parlour.runtime.release import Assets, Limits
 
 TOML = """
 name = "shop"
 [parties]
 main = "rooms.chat:Chat"
 cart = "rooms.cart:Cart"
+[assets]
+folder = "site"
+single_page = true
+[env]
+GREETING = "hello"
+[crons]
+sweep = "0 3 * * *"
+[limits]
+message_bytes_max = 2000
+request_timeout_s = 7.5
 [runtime_env]
 pip = ["shapely>=2"]
 env = { REGION = "eu" }
@@ -33,9 +51,19 @@ FILES = {
             def greeting(self):
                 return words.HELLO + " from " + type(self).__name__
     """,
-    "rooms/chat.py": "from .base import Base\nclass Chat(Base): hibernate_after = 3",
+    "rooms/chat.py": """
+        from .base import Base
+
+        class Chat(Base):
+            hibernate_after = 3
+
+            @staticmethod
+            def on_cron(cron, lobby):
+                pass
+    """,
     "rooms/cart.py": "from .base import Base\nfrom . import base\nclass Cart(base.Base): pass",
     "words.py": "HELLO = 'hello'",
+    "site/index.html": "<p>the shop",
 }
 
 
@@ -67,6 +95,10 @@ def test_a_folder_says_what_it_is(folder: Path) -> None:
         ["shapely>=2"],
         {"REGION": "eu"},
         True,
+        Assets(str(folder.resolve() / "site"), single_page=True),
+        {"GREETING": "hello"},
+        {"sweep": "0 3 * * *"},
+        Limits(2000, 7.5),
     )
     assert read(folder) == expected
     assert read(folder / "parlour.toml") == expected
@@ -119,7 +151,7 @@ WRONG = {
     "an empty table": ("[parties]", "names no party; add"),
     "an unknown key": (
         'nmae = "x"\n' + TOML,
-        "has nmae, which is not understood; allowed are name, parties, runtime_env",
+        "has nmae, which is not understood; allowed are assets, .*name, parties, runtime_env",
     ),
     "an unknown key of the environment": (
         TOML + "conda = 1",
@@ -145,6 +177,34 @@ WRONG = {
     "a variable that is no text": (
         '[parties]\na = "b:C"\n[runtime_env]\nenv = { A = true }',
         "runtime_env.env.A is True; it must be text",
+    ),
+    "assets that are not there": (
+        '[parties]\na = "b:C"\n[assets]\nfolder = "missing"',
+        "assets.folder is 'missing'; it must be a folder inside",
+    ),
+    "assets that are elsewhere": (
+        '[parties]\na = "b:C"\n[assets]\nfolder = ".."',
+        r"assets.folder is '\.\.'; it must be a folder inside",
+    ),
+    "a cron that is none": (
+        '[parties]\na = "b:C"\n[crons]\nsweep = "often"',
+        "crons.sweep: 'often' is no cron expression",
+    ),
+    "a project variable that is no text": (
+        '[parties]\na = "b:C"\n[env]\nA = 1',
+        "env.A is 1; it must be text",
+    ),
+    "a limit that is none": (
+        '[parties]\na = "b:C"\n[limits]\nrequest_timeout_s = 0',
+        "limits.request_timeout_s is 0; it must be a number above 0, at most 3600",
+    ),
+    "a message that no frame carries": (
+        '[parties]\na = "b:C"\n[limits]\nmessage_bytes_max = 99000000',
+        "limits.message_bytes_max is 99000000; it must be a number above 0, at most 67108864",
+    ),
+    "an unknown limit": (
+        '[parties]\na = "b:C"\n[limits]\nmessages = 1',
+        "has limits.messages, .*; allowed are limits.message_bytes_max, limits.request_timeout_s",
     ),
     "a folder that is no truth": (
         '[parties]\na = "b:C"\n[runtime_env]\nworking_dir = 1',
@@ -203,7 +263,54 @@ def test_a_party_that_no_url_can_carry_is_said(folder: Path) -> None:
         found.load()
 
 
+def test_crons_need_a_hook(folder: Path) -> None:
+    """Or nothing would ever happen."""
+    found = read(write(folder, '[parties]\nmain = "rooms.cart:Cart"\n[crons]\na = "* * * * *"'))
+    with pytest.raises(CannotLoad, match="has no on_cron; add one"):
+        found.load()
+
+
+# What is deployed
+
+
+def test_a_release_has_all_of_it(folder: Path) -> None:
+    """The classes and what the project says beside them; its secrets are in no text of it."""
+    project = read(folder)
+    release = project.release({"KEY": "the secret"}, {"pip": ["x"]})
+    assert set(release.code.parties) == {"main", "cart"}
+    assert (release.name, release.runtime_env) == ("shop", {"pip": ["x"]})
+    assert (release.env, release.crons) == ({"KEY": "the secret"}, {"sweep": "0 3 * * *"})
+    assert (release.assets, release.limits) == (project.assets, Limits(2000, 7.5))
+    assert "the secret" not in repr(release)
+    assert "hello" not in repr(project)
+
+
+def test_a_folder_named_public_is_served_unless_another_is_named(folder: Path) -> None:
+    """Of a project, and beside a file."""
+    (folder / "public").mkdir()
+    public = Assets(str(folder.resolve() / "public"))
+    assert read(folder / "words.py").assets == public
+    assert read(write(folder, '[parties]\nchat = "rooms.chat:Chat"')).assets == public
+
+
 # The job that deploys it
+
+
+def test_a_job_is_sent_the_projects_variables(folder: Path) -> None:
+    """In a copy of the folder: what a job is told otherwise, anybody who lists jobs can read."""
+    project = read(folder)
+    (folder / ".env").write_text("KEY=secret")
+    with sent_folder(project, {"KEY": "secret"}) as copy:
+        assert copy != project.folder
+        assert variables_in(read(copy)) == {"KEY": "secret"}
+        assert (copy / "rooms" / "chat.py").is_file()
+        assert not (copy / ".env").exists()
+        told = f"{runtime_env(project, copy)} {entrypoint(project, None)}"
+        assert "secret" not in told
+    assert not copy.exists()
+    with sent_folder(project, {}) as same:
+        assert same == project.folder
+    assert variables_in(project) == {}
 
 
 def test_a_job_deploys_what_was_named(folder: Path) -> None:
@@ -211,12 +318,12 @@ def test_a_job_deploys_what_was_named(folder: Path) -> None:
     project, file = read(folder), read(folder / "words.py")
     assert entrypoint(project, None) == "python -m parlour deploy parlour.toml"
     assert entrypoint(file, 2.5) == "python -m parlour deploy words.py --within 2.5"
-    environment = runtime_env(project)
+    environment = runtime_env(project, project.folder)
     assert environment["working_dir"] == str(folder.resolve())
     assert {".git", ".venv", ".parlour"} <= set(environment["excludes"])
     assert environment["pip"] == ["shapely>=2"]
     assert environment["env_vars"] == {"REGION": "eu"}
-    assert runtime_env(file).keys() == {"working_dir", "excludes"}
+    assert runtime_env(file, file.folder).keys() == {"working_dir", "excludes"}
 
 
 def test_the_name_of_a_file_is_no_command(folder: Path) -> None:

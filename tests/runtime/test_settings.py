@@ -9,7 +9,7 @@ from parlour.runtime.settings import ClusterSettings, node_settings, wanted_node
 
 NODE_ID = "0123456789abcdef" * 3 + "01234567"
 CLUSTER = ClusterSettings(
-    "redis://:hush@10.0.0.9/3", "0.0.0.0", 1999, 3, 50, secret=b"whisper", public_folder="/srv"
+    "redis://:hush@10.0.0.9/3", "0.0.0.0", 1999, 3, 50, secret=b"whisper", crons_on_demand=True
 )
 
 
@@ -30,7 +30,7 @@ def test_a_node_gets_what_the_cluster_was_started_with() -> None:
     manager, gateway = node.manager, node.gateway
     assert (manager.node_id, manager.standbys, manager.live_rooms_max) == (NODE_ID, 3, 50)
     assert manager.redis_url == gateway.redis_url == CLUSTER.redis_url
-    assert (gateway.host, gateway.port, gateway.public_folder) == ("0.0.0.0", 1999, "/srv")
+    assert (gateway.host, gateway.port, gateway.crons_on_demand) == ("0.0.0.0", 1999, True)
     assert gateway.manager_address == manager.address
     assert manager.network == gateway.network
     network = manager.network

@@ -18,6 +18,7 @@ from tests.support.running import RunningParlour, free_port, processes_of_sessio
 
 SYSTEM = Path(__file__).parents[1] / "system"
 ROOMS = SYSTEM / "rooms.py"
+EDGE_ROOMS = SYSTEM / "edge_rooms.py"
 OUTPUT_LINES_SHOWN = 60
 CHAT = Path(__file__).parents[2] / "examples" / "chat"
 
@@ -44,7 +45,9 @@ def parlour(
     shutil.copy(ROOMS, folder / "rooms.py")
     shutil.copy(CHAT / "chat.py", folder / "chat.py")
     shutil.copytree(CHAT / "public", folder / "public")
-    (folder / "app.py").write_text("from chat import Chat\nfrom rooms import *\n")
+    shutil.copy(EDGE_ROOMS, folder / "edge_rooms.py")
+    lines = ("from chat import Chat", "from edge_rooms import Main", "from rooms import *")
+    (folder / "app.py").write_text("\n".join(lines) + "\n")
     running = RunningParlour(
         folder / "app.py",
         folder / "data",

@@ -166,6 +166,21 @@ class Aging(Stopper):
     max_lifetime = 0.5
 
 
+class Archive(Room):
+    """Stores as much in one value as one may have, with the memory that a room has by default."""
+
+    async def on_start(self) -> None:
+        self.starts = await self.storage.get("starts", 0) + 1
+        self.storage.put("starts", self.starts)
+
+    async def on_message(self, connection: Connection, message: str | bytes) -> None:
+        if message == "store":
+            self.storage.put_large("film", os.urandom(64 * 1024 * 1024))
+            await self.storage.sync()
+        film = await self.storage.get_large("film")
+        connection.send(f"{len(film)} {self.starts}")
+
+
 class Hungry(Stopper):
     """Takes more memory than it may."""
 

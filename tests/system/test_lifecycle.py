@@ -70,6 +70,16 @@ async def test_a_room_over_its_memory_limit_is_reset(
         assert await said(socket, "eat") == "full"
 
 
+@pytest.mark.timeout(120)
+async def test_the_largest_value_fits_the_memory_of_a_room(
+    parlour: RunningParlour, http: aiohttp.ClientSession, room: str
+) -> None:
+    """Of a class that says nothing about memory: it is not reset while it stores or reads it."""
+    async with http.ws_connect(f"{parlour.ws_url}/parties/archive/{room}") as socket:
+        for message in ("store", "read", "store"):
+            assert await said(socket, message) == f"{64 * 1024 * 1024} 1"
+
+
 async def test_hibernate_false_keeps_a_room_that_has_connections(
     parlour: RunningParlour, http: aiohttp.ClientSession, server: redis.Redis, room: str
 ) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from parlour import AlarmInfo, Connection, Request, Response, Room
+from parlour import AlarmInfo, Connection, Lobby, Request, Response, Room
 
 
 class Tally(Room):
@@ -90,3 +90,19 @@ class Young(Tally):
 
     hibernate_after = 10_000
     max_lifetime = 3600
+
+
+class Guarded(Room):
+    """Lets in who knows the key, and answers for no room."""
+
+    @staticmethod
+    def on_before_connect(request: Request, lobby: Lobby) -> Response | None:
+        known = request.query.get("key") == lobby.env["KEY"]
+        return None if known else Response("you do not know the key", 403)
+
+    @staticmethod
+    async def on_fetch(request: Request, lobby: Lobby) -> str:
+        return f"{request.path} {lobby.env['KEY']}"
+
+    def on_connect(self, connection: Connection, request: Request) -> None:
+        connection.send(f"the key is {self.env['KEY']}")

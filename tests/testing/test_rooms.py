@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from parlour.testing import Refused, Rooms
 
-from .classes import Echo, Keeper, Patient, Tally, Ticker, Young
+from .classes import Echo, Guarded, Keeper, Patient, Tally, Ticker, Young
 
 
 async def test_clients_talk_with_a_room(rooms: Rooms) -> None:
@@ -251,3 +251,16 @@ async def test_rooms_of_a_class_are_apart(rooms: Rooms) -> None:
         await (await room.connect()).send("one")
 
     assert [(await room.stored())["count"] for room in (first, second, other)] == [1, 1, 1]
+
+
+@pytest.mark.parity("room.env")
+async def test_edge_hooks_run_and_variables_are_the_tests(rooms: Rooms) -> None:
+    """The test says what they are, when it likes."""
+    rooms.env["KEY"] = "first"
+    room = rooms.room(Guarded, "x", party="main")
+    with pytest.raises(Refused) as refused:
+        await room.connect("a", query={"key": "wrong"})
+    assert (refused.value.status, refused.value.text) == (403, "you do not know the key")
+    assert await (await room.connect("b", query={"key": "first"})).receive() == "the key is first"
+    rooms.env["KEY"] = "second"
+    assert (await rooms.request("GET", "/nowhere")).text == "/nowhere second"
