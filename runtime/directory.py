@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
-from ..actors.lease import LEASE_S
 from ..actors.messages import RoomKey
 from ..actors.network import Address
 from ..storage import StorageError
@@ -50,13 +49,13 @@ class Directory:
         except (StorageError, ValueError) as error:
             raise OSError(f"the directory cannot be read: {error}") from error
 
-    async def renew_lease(self, owner: str, address: str) -> None:
-        """Say that a process is alive for `LEASE_S` from now.
+    async def renew_lease(self, owner: str, address: str, for_s: float) -> None:
+        """Say that a process is alive for so long from now.
 
         Raises:
             OSError: As `find`.
         """
-        await self._execute("SET", lease_key(owner), address, "PX", round(LEASE_S * 1000))
+        await self._execute("SET", lease_key(owner), address, "PX", round(for_s * 1000))
 
     async def end_lease(self, owner: str) -> None:
         """Say that it is not any more.

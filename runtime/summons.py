@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from ..actors import messages
 from ..actors.frames import Kind, pack
-from ..actors.lease import RENEWAL_S
 from ..actors.link import Link, listen, listen_to_nodes
 from ..actors.messages import NotHeld, RoomKey, Summon
 from ..actors.network import Address, Network
@@ -22,6 +21,10 @@ from .directory import Directory
 log = logging.getLogger(__name__)
 
 SOCKET_NAME = "gateway.sock"
+# Gone before that of any room actor that was lost at the same moment, as one that was renewed a
+# second ago lives for two more: a room that wakes as its node is lost waits for no gateway of it.
+LEASE_S = 2.0
+RENEWAL_S = 0.5
 
 
 class SummonsDesk:
@@ -83,7 +86,7 @@ class SummonsDesk:
     async def _keep_lease(self, address: str) -> None:
         while True:
             try:
-                await self._directory.renew_lease(self._gateway_id, address)
+                await self._directory.renew_lease(self._gateway_id, address, LEASE_S)
             except OSError as error:
                 log.warning("the gateway's lease could not be renewed: %s", error)
             await asyncio.sleep(RENEWAL_S)

@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from parlour.actors import messages
+from parlour.actors import lease, messages
 from parlour.actors.frames import Kind, pack
-from parlour.actors.lease import LEASE_S
 from parlour.actors.link import Link, connect
 from parlour.actors.messages import Hello, NotHeld, RoomKey, Summon
 from parlour.actors.network import Address, Network
 from parlour.runtime.directory import Directory
-from parlour.runtime.summons import SummonsDesk
+from parlour.runtime.summons import LEASE_S, SummonsDesk
 from parlour.storage.keys import lease_key
 from redis.asyncio import Redis
 
@@ -102,5 +101,7 @@ async def test_a_gateway_has_a_lease_while_it_is_there(
         while not (left_ms := await server.pttl(lease_key("g1"))) > 0:
             pass
         assert left_ms <= LEASE_S * 1000
+        # Of a node that is lost, the gateway counts as dead before the rooms wake elsewhere.
+        assert LEASE_S <= lease.LEASE_S - lease.RENEWAL_S
         await stage.desk.stop()
         assert not await server.exists(lease_key("g1"))
