@@ -60,8 +60,8 @@ fuzz: $(VENV)/.installed-test ## send 100,000 mutated requests to a gateway; PAR
 parity: $(VENV)/.installed-test ## write docs/partykit.md from its rows and the tests that show them
 	@$(BIN)/python -m tests.parity.page
 
-bench: $(VENV)/.installed-test ## measure Parlour beside its peers
-	@exec $(BIN)/python -m benchmarks
+bench: $(VENV)/.installed-test ## measure Parlour beside its peers: benchmarks/RESULTS.md; QUICK=1 for one short round
+	@exec $(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 # From a copy of what is committed or about to be: a build leaves files behind, and packs old ones.
 wheel: $(VENV)/.installed-test ## build dist/parlour-*.whl, which cluster.yaml sends to the nodes

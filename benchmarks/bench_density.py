@@ -28,6 +28,7 @@ from benchmarks import report
 from benchmarks.bench_wake import room_url
 from benchmarks.client import BadAnswer
 from benchmarks.cpu import CpuMeter
+from benchmarks.files import OTHER_FILES, raise_file_limit
 from benchmarks.harness import FOLDER, ROOT
 from benchmarks.peers.parlour_server import ParlourOverValkey
 from benchmarks.peers.process import PeerFailed
@@ -45,13 +46,15 @@ from benchmarks.room_actors import (
 )
 from benchmarks.visits import Answer, Visit, say_again, visit_all
 
+LOOKS = 10  # at the memory while rooms are filled
 AT_ONCE = 100  # clients that are on their way in
 ASKED_AGAIN = 100  # rooms, at the end
 PROBE_S = 2.0  # between two looks whether workerd's objects hibernate
 PROBES_MAX = 45
 WORKERD_FILES_PER_ROOM = 6  # its socket and the files of its database
-OTHER_FILES = 500  # descriptors of a process besides its clients' sockets
 LIVE_BYTES_MAX, SOCKET_BYTES_MAX = 100_000, 12_000  # asked
+LIVE_ROOM = "a live room"
+ASKED_OF_WORKERD = {LIVE_ROOM: 1 / 3}  # at most so many times
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class Outcome:
 
     rooms: int
     figures: list[Figure] = field(default_factory=list)
+    growth: dict[str, list[tuple[int, float]]] = field(default_factory=dict)  # rooms, MB
     problems: list[str] = field(default_factory=list)
 
     def add(
@@ -92,14 +96,14 @@ def live_in_parlour(outcome: Outcome) -> None:
     """Live rooms of Parlour."""
     with _Parlour(outcome) as parlour:
         empty = mean(unique_bytes(pid) for pid in processes(ROOM_ACTOR))
-        visits = _fill(outcome, "parlour", parlour.urls("dense"))
+        visits = _fill(outcome, "live-parlour", parlour.urls("dense"), parlour.memory)
         actors, owners = list(processes(ROOM_ACTOR)), parlour.actors.owners(parlour.rooms("dense"))
         grown = sum(unique_bytes(pid) for pid in actors) - len(actors) * empty
         outcome.add("an empty room actor", "parlour", empty / 1e6, "MB")
         outcome.add("rooms that are live", "parlour", owners.total(), "")
         outcome.add("room actors with rooms", "parlour", len(owners), "")
         live = grown / owners.total() / 1e3
-        outcome.add("a live room", "parlour", live, "kB", LIVE_BYTES_MAX / 1e3)
+        outcome.add(LIVE_ROOM, "parlour", live, "kB", LIVE_BYTES_MAX / 1e3)
         gateway = (settled_bytes(parlour.gateway) - parlour.gateway_bytes) / outcome.rooms / 1e3
         outcome.add("  its socket in the gateway", "parlour", gateway, "kB")
         stored = parlour.actors.used_memory_bytes() - parlour.stored_bytes
@@ -110,7 +114,7 @@ def live_in_parlour(outcome: Outcome) -> None:
 def asleep_in_parlour(outcome: Outcome) -> None:
     """Hibernated rooms of Parlour whose sockets are open."""
     with _Parlour(outcome) as parlour:
-        visits = _fill(outcome, "parlour", parlour.urls("asleep"))
+        visits = _fill(outcome, "asleep-parlour", parlour.urls("asleep"), parlour.memory)
         awake_s = time.monotonic()
         parlour.actors.wait_for_sleep(parlour.rooms("asleep"))
         outcome.add("all hibernate after", "parlour", time.monotonic() - awake_s, "s")
@@ -130,9 +134,9 @@ def live_in_workerd(outcome: Outcome) -> None:
     try:
         urls = _urls(peer.start(), "cold", _workerd_rooms(outcome))
         before = _warm_up(peer, urls)
-        visits = _fill(outcome, "workerd", urls)
+        visits = _fill(outcome, "live-workerd", urls, lambda: resident_bytes(peer.pid))
         grown = (settled_bytes(peer.pid) - before) / len(urls)
-        outcome.add("a live room", "workerd", grown / 1e3, "kB")
+        outcome.add(LIVE_ROOM, "workerd", grown / 1e3, "kB")
         _ask_again(outcome, visits, Answer(handled=2, count=2))
     finally:
         peer.stop()
@@ -144,7 +148,7 @@ def asleep_in_workerd(outcome: Outcome) -> None:
     try:
         urls = _urls(peer.start(), "cold", _workerd_rooms(outcome))
         before = _warm_up(peer, urls)
-        visits = _fill(outcome, "workerd", urls)
+        visits = _fill(outcome, "asleep-workerd", urls, lambda: resident_bytes(peer.pid))
         awake_s = time.monotonic()
         _wait_for_sleep(visits)
         outcome.add("all hibernate after", "workerd", time.monotonic() - awake_s, "s")
@@ -188,6 +192,11 @@ class _Parlour:
         if left := self._peer.stop():
             self._outcome.problems.append(f"parlour left {left} processes behind; killed")
 
+    def memory(self) -> int:
+        """What the gateway and all room actors use, the standbys among them."""
+        actors = sum(unique_bytes(pid) for pid in processes(ROOM_ACTOR))
+        return actors + resident_bytes(self.gateway)
+
     def rooms(self, party: str) -> list[RoomKey]:
         """The rooms of a stage."""
         return _rooms(party, self._outcome.rooms)
@@ -220,17 +229,22 @@ def _warm_up(peer: WorkerdServer, urls: Sequence[str]) -> int:
     return resident_bytes(peer.pid)
 
 
-def _fill(outcome: Outcome, peer: str, urls: Sequence[str]) -> list[Visit]:
-    began_s = time.monotonic()
-    done = 0
+def _fill(
+    outcome: Outcome, stage: str, urls: Sequence[str], memory: Callable[[], int]
+) -> list[Visit]:
+    """Visit all, and look ten times on the way how far the memory of the server has grown."""
+    began_s, before = time.monotonic(), memory()
+    growth = outcome.growth.setdefault(stage, [])
+    done, step = 0, max(1, len(urls) // LOOKS)
 
     def show(visit: Visit) -> None:
         nonlocal done
         done += 1
-        if done % 1000 == 0:
+        if done % step == 0:
+            growth.append((done, (memory() - before) / 1e6))
             _say(f"  {done:,} rooms, {done / (time.monotonic() - began_s):,.0f} a second")
 
-    meter = CpuMeter()
+    meter, peer = CpuMeter(), stage.partition("-")[2]
     visits = visit_all(urls, "websocket", at_once=AT_ONCE, on_done=show)
     rate = len(urls) / (time.monotonic() - began_s)
     outcome.add(f"new rooms a second, {AT_ONCE} clients at once", peer, rate, "/s")
@@ -262,21 +276,6 @@ def _ask_again(outcome: Outcome, visits: Sequence[Visit], due: Answer) -> None:
         visit.close()
 
 
-def raise_file_limit(wanted: int) -> None:
-    """Let this process and those it starts have as many files open as the system allows.
-
-    Raises:
-        PeerFailed: If that is less than is wanted.
-    """
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise PeerFailed(f"{wanted} files have to be open, the hard limit is {hard} (ulimit -Hn)")
-    most = WORKERD_FILES_PER_ROOM * wanted
-    resource.setrlimit(
-        resource.RLIMIT_NOFILE, (most if hard == resource.RLIM_INFINITY else min(hard, most), hard)
-    )
-
-
 def write_json(outcome: Outcome) -> str:
     """All figures; the path below the checkout."""
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -284,8 +283,13 @@ def write_json(outcome: Outcome) -> str:
     content = {
         "measured_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": report.machine(),
-        "versions": {**WorkerdServer(FOLDER).versions(), **ParlourOverValkey(FOLDER).versions()},
+        "versions": {
+            "workerd": WorkerdServer(FOLDER).versions(),
+            "parlour": ParlourOverValkey(FOLDER).versions(),
+        },
         "rooms": outcome.rooms,
+        "asked_of_workerd": ASKED_OF_WORKERD,
+        "growth": outcome.growth,
         "figures": [asdict(figure) for figure in outcome.figures],
         "problems": outcome.problems,
     }
@@ -304,7 +308,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in options.stages.split(","):
         _say(f"density: {name}, {options.rooms:,} rooms")
         try:
-            raise_file_limit(options.rooms + OTHER_FILES)
+            raise_file_limit(WORKERD_FILES_PER_ROOM * options.rooms, options.rooms + OTHER_FILES)
             STAGES[name](outcome)
         except (BadAnswer, PeerFailed, OSError) as error:
             outcome.problems.append(f"{name}: {error}")

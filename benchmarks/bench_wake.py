@@ -29,6 +29,7 @@ from benchmarks.harness import FOLDER, ROOT
 from benchmarks.peers.parlour_server import ParlourOverValkey
 from benchmarks.peers.process import PeerFailed
 from benchmarks.peers.workerd import WorkerdServer
+from benchmarks.ratios import ratio_of
 from benchmarks.room_actors import RoomActors
 from benchmarks.visits import Answer, Protocol, Visit, visit_all
 
@@ -54,8 +55,8 @@ class Case:
 
 
 CASES = (
-    Case("at once, WebSocket", "cold", "websocket", True, figure="total_ms", times_workerd_max=1.0),
-    Case("one by one, WebSocket", "cold", "websocket", times_workerd_max=1.5),
+    Case("at once, WebSocket", "cold", "websocket", True, figure="total_ms", times_workerd_max=0.5),
+    Case("one by one, WebSocket", "cold", "websocket", times_workerd_max=1.0),
     Case("at once, HTTP", "cold", "http", True, figure="total_ms"),
     Case("one by one, HTTP", "cold", "http"),
     Case("a process each, one by one", "coldalone", "websocket", standby=True, ms_max=15.0),
@@ -66,6 +67,7 @@ CASES = (
 class Run:
     """What the visits of a case took in one round."""
 
+    round: int
     visits: int
     total_ms: float  # from the first connect to the last answer
     p50_ms: float
@@ -100,7 +102,7 @@ def measure_workerd(outcome: Outcome, round_number: int) -> None:
         for case in CASES:
             if not case.standby:
                 urls = [room_url(url, room) for room in rooms_of(case, outcome.rooms, round_number)]
-                outcome.add(case, "workerd", _timed(case, urls))
+                outcome.add(case, "workerd", _timed(case, urls, round_number))
     finally:
         peer.stop()
 
@@ -117,7 +119,11 @@ def measure_parlour(outcome: Outcome, round_number: int) -> None:
             actors.wait_for_sleep(before)
             rooms = rooms_of(case, ALONE_ROOMS if case.standby else outcome.rooms, round_number)
             urls = [room_url(url, room) for room in rooms]
-            run = _paced(case, urls, rooms, actors) if case.standby else _timed(case, urls)
+            run = (
+                _paced(case, urls, rooms, actors, round_number)
+                if case.standby
+                else _timed(case, urls, round_number)
+            )
             outcome.add(case, "parlour", run)
             before = rooms
     finally:
@@ -139,21 +145,23 @@ def room_url(url: str, room: RoomKey) -> str:
     return url.replace("{party}", room.party).replace("{room}", room.id)
 
 
-def _timed(case: Case, urls: Sequence[str]) -> Run:
+def _timed(case: Case, urls: Sequence[str], round_number: int) -> Run:
     """All visits; their sockets stay open until the last has its answer."""
     with _quiet() as meter:
         visits = visit_all(urls, case.protocol, at_once=len(urls) if case.at_once else 1)
-        return _summary(visits, meter)
+        return _summary(visits, meter, round_number)
 
 
-def _paced(case: Case, urls: list[str], rooms: list[RoomKey], actors: RoomActors) -> Run:
+def _paced(
+    case: Case, urls: list[str], rooms: list[RoomKey], actors: RoomActors, round_number: int
+) -> Run:
     """One visit at a time, whenever the pool is full."""
     visits: list[Visit] = []
     with _quiet() as meter:
         for index, url in enumerate(urls):
             actors.wait_for_standbys(rooms[:index])
             visits += visit_all([url], case.protocol, at_once=1)
-        return _summary(visits, meter)
+        return _summary(visits, meter, round_number)
 
 
 class _quiet:
@@ -168,7 +176,7 @@ class _quiet:
         gc.enable()
 
 
-def _summary(visits: list[Visit], meter: CpuMeter) -> Run:
+def _summary(visits: list[Visit], meter: CpuMeter, round_number: int) -> Run:
     others_cpu = meter.stop().others
     for visit in visits:
         visit.close()
@@ -179,6 +187,7 @@ def _summary(visits: list[Visit], meter: CpuMeter) -> Run:
     began_ns = min(visit.began_ns for visit in visits)
     ended_ns = max(visit.began_ns + visit.latency_ns for visit in visits)
     return Run(
+        round=round_number,
         visits=len(visits),
         total_ms=(ended_ns - began_ns) / 1e6,
         p50_ms=median(took_ms),
@@ -214,13 +223,12 @@ def _cells(runs: list[Run]) -> Iterator[str]:
 
 def ratio(case: Case, outcome: Outcome) -> float | None:
     """Parlour's figure over workerd's, the median of the rounds' own ratios."""
-    pairs = zip(
-        outcome.runs.get((case.name, "parlour"), ()),
-        outcome.runs.get((case.name, "workerd"), ()),
-        strict=False,
+    ours, theirs = (
+        {run.round: getattr(run, case.figure) for run in outcome.runs.get((case.name, peer), ())}
+        for peer in ("parlour", "workerd")
     )
-    ratios = [getattr(ours, case.figure) / getattr(theirs, case.figure) for ours, theirs in pairs]
-    return median(ratios) if ratios else None
+    found = ratio_of(ours, theirs)
+    return found.median if found else None
 
 
 def _verdicts(case: Case, outcome: Outcome) -> Iterator[str]:
@@ -259,7 +267,10 @@ def write_json(outcome: Outcome) -> str:
     content = {
         "measured_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": report.machine(),
-        "versions": {**WorkerdServer(FOLDER).versions(), **ParlourOverValkey(FOLDER).versions()},
+        "versions": {
+            "workerd": WorkerdServer(FOLDER).versions(),
+            "parlour": ParlourOverValkey(FOLDER).versions(),
+        },
         "rooms": outcome.rooms,
         "cases": cases,
         "problems": outcome.problems,
@@ -272,7 +283,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write the JSON: 0 when all could be measured, whatever the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_wake")
     parser.add_argument("--rooms", type=int, default=500, help="default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     options = parser.parse_args(arguments)
     outcome = Outcome(options.rooms)
     FOLDER.mkdir(parents=True, exist_ok=True)

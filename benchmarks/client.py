@@ -2,8 +2,8 @@
 
 A load generator that costs as much as the server measures itself, so this one leaves out all that a
 measurement does not need. It promises to check what it receives: a frame that is compressed,
-masked, fragmented, of another kind than text, or longer than asked ends the run.
-It is not a general client: no TLS, no extensions, ASCII text alone, messages of one fixed size.
+masked, fragmented, longer than asked, or of another kind than text ends the run. (Pings are
+answered.) It is not a general client: no TLS, no extensions, ASCII text alone, one size of message.
 """
 
 import base64
@@ -16,8 +16,11 @@ SEND_TIMEOUT_S = 10.0  # a server that reads nothing for so long has failed
 READ_SIZE_BYTES = 65_536
 HEAD_SIZE_BYTES = 16_384  # of the answer to the upgrade request
 MARK_SIZE_BYTES = 16  # each message starts with its number in so many hexadecimal digits
+PING_KIND, PING_BYTES = 0x89, 4  # as uvicorn sends them; they are answered
+CLOSED = "the server closed a connection in the middle of the run"
 
 _MASK_KEY = os.urandom(4)
+_PONG_HEAD = bytes([0x8A, 0x80 | PING_BYTES]) + _MASK_KEY
 _MARK_MASK = int.from_bytes(_MASK_KEY * (MARK_SIZE_BYTES // 4), "big")
 
 
@@ -32,17 +35,21 @@ class Messages:
     any size.
     """
 
-    def __init__(self, size_bytes: int) -> None:
+    answers_each = 1  # to one message
+
+    def __init__(self, size_bytes: int, before: bytes = b"", after: bytes = b"") -> None:
+        """`before` (a multiple of four bytes long) and `after` are in each frame, too."""
         if size_bytes < MARK_SIZE_BYTES:
             raise ValueError(
                 f"a message is {size_bytes} bytes, the least is {MARK_SIZE_BYTES}: its number"
             )
         self.size_bytes = size_bytes
-        self._filler = b"x" * (size_bytes - MARK_SIZE_BYTES)
-        masked = bytes(b ^ _MASK_KEY[i % 4] for i, b in enumerate(self._filler))
-        self._masked_filler = masked
-        self._client_head = _frame_head(size_bytes, masked=True) + _MASK_KEY
-        self._server_head = _frame_head(size_bytes, masked=False)
+        self._filler = b"x" * (size_bytes - MARK_SIZE_BYTES) + after
+        self._tail_bytes = size_bytes + len(after)  # from the number on
+        self._masked_filler = mask(self._filler)
+        whole_bytes = len(before) + self._tail_bytes
+        self._client_head = _frame_head(whole_bytes, masked=True) + _MASK_KEY + mask(before)
+        self._server_head = _frame_head(whole_bytes, masked=False) + before
 
     def from_client(self, number: int) -> bytes:
         """The frame that a client sends."""
@@ -55,19 +62,19 @@ class Messages:
 
     def number_of_last(self, frames: bytes) -> int:
         """The number in the last of these frames from a server."""
-        start = len(frames) - self.size_bytes
+        start = len(frames) - self._tail_bytes
         return int(frames[start : start + MARK_SIZE_BYTES], 16)
 
 
-class Client:
-    """One WebSocket to a server, reading and writing without blocking."""
+class Connection:
+    """One socket to a server, reading and writing without blocking; below: what it says."""
 
     __slots__ = ("_partial", "expected", "number", "sent_at_ns", "socket")
 
-    def __init__(self, url: str) -> None:
-        self.socket, self._partial = _connect(url)
+    def __init__(self, connected: socket.socket, received: bytes = b"") -> None:
+        self.socket, self._partial = connected, received
         self.number = 0  # of the newest message sent, or of the next one to come: the work's own
-        self.expected = b""  # the frame that must come next
+        self.expected = b""  # the answer that must come next
         self.sent_at_ns = 0
 
     def send(self, frame: bytes) -> None:
@@ -81,28 +88,81 @@ class Client:
             self.socket.sendall(frame[taken:])
             self.socket.setblocking(False)
 
-    def read(self) -> bytes:
-        """Whole frames only: what came, after what was left over. Empty: nothing whole yet.
+    def receive(self) -> bytes:
+        """What has come, which may be nothing.
 
         Raises:
-            BadAnswer: The server closed the connection, or sent what this client does not read.
+            BadAnswer: The server closed the connection.
         """
         try:
             data = self.socket.recv(READ_SIZE_BYTES)
         except BlockingIOError:
             return b""
         if not data:
-            raise BadAnswer("the server closed a connection in the middle of the run")
-        if data == self.expected and not self._partial:
-            return data
-        self._partial += data
-        whole = _whole_frames_bytes(self._partial)
-        frames, self._partial = self._partial[:whole], self._partial[whole:]
-        return frames
+            raise BadAnswer(CLOSED)
+        return data
+
+    def read(self) -> bytes:
+        """Whole answers only: what came, after what was left over. Empty: nothing whole yet.
+
+        Raises:
+            BadAnswer: The server closed the connection, or sent what this client does not read.
+        """
+        raise NotImplementedError
 
     def close(self) -> None:
         """Drop the connection without a closing handshake."""
         self.socket.close()
+
+
+class Client(Connection):
+    """A WebSocket whose messages are whole frames of text."""
+
+    __slots__ = ()
+
+    def __init__(self, url: str) -> None:
+        super().__init__(*_connect(url))
+
+    def read(self) -> bytes:
+        """Whole frames."""
+        try:  # as `receive` does: this is where a load generator's time goes
+            data = self.socket.recv(READ_SIZE_BYTES)
+        except BlockingIOError:
+            return b""
+        if not data:
+            raise BadAnswer(CLOSED)
+        if data == self.expected and not self._partial:
+            return data
+        self._partial += data
+        return self._whole_frames()
+
+    def _whole_frames(self) -> bytes:
+        """Of what came and was not read, answering pings; the rest stays."""
+        whole, pings = _whole_frames(self._partial)
+        frames, self._partial = self._partial[:whole], self._partial[whole:]
+        for start, end in reversed(pings):
+            self.send(_PONG_HEAD + mask(frames[start + 2 : end]))
+            frames = frames[:start] + frames[end:]
+        return frames
+
+
+def text_frame(text: bytes) -> bytes:
+    """The frame of a client with this text."""
+    return _frame_head(len(text), masked=True) + _MASK_KEY + mask(text)
+
+
+def mask(data: bytes) -> bytes:
+    """What begins at a multiple of four bytes, masked as this client does."""
+    return bytes(byte ^ _MASK_KEY[index % 4] for index, byte in enumerate(data))
+
+
+def connect_tcp(url: str) -> socket.socket:
+    """A connected socket, blocking still, that sends what it is given at once."""
+    parts = urllib.parse.urlsplit(url)
+    address = (parts.hostname or "127.0.0.1", parts.port or 80)
+    connection = socket.create_connection(address, timeout=CONNECT_TIMEOUT_S)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
 
 
 def _connect(url: str) -> tuple[socket.socket, bytes]:
@@ -111,8 +171,7 @@ def _connect(url: str) -> tuple[socket.socket, bytes]:
     host, port = parts.hostname or "127.0.0.1", parts.port or 80
     key = base64.b64encode(os.urandom(16)).decode()
     path = parts.path + (f"?{parts.query}" if parts.query else "")
-    connection = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT_S)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection = connect_tcp(url)
     connection.sendall(
         f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -141,13 +200,13 @@ def _frame_head(size_bytes: int, *, masked: bool) -> bytes:
     return bytes([0x81, bit | 127]) + size_bytes.to_bytes(8, "big")
 
 
-def _whole_frames_bytes(data: bytes) -> int:
-    """How many of the bytes belong to frames that are there whole."""
-    start = 0
+def _whole_frames(data: bytes) -> tuple[int, list[tuple[int, int]]]:
+    """How many of the bytes belong to frames that are there whole, and where pings are in them."""
+    start, pings = 0, []
     while len(data) - start >= 2:
-        if data[start] != 0x81:
+        kind, size, body = data[start], data[start + 1], start + 2
+        if kind != 0x81 and (kind != PING_KIND or size != PING_BYTES):
             raise BadAnswer(_unexpected(data[start : start + 64]))
-        size, body = data[start + 1], start + 2
         if size > 127:
             raise BadAnswer("a frame from the server is masked")
         if size >= 126:
@@ -158,8 +217,10 @@ def _whole_frames_bytes(data: bytes) -> int:
             body += width
         if len(data) < body + size:
             break
+        if kind == PING_KIND:
+            pings.append((start, body + size))
         start = body + size
-    return start
+    return start, pings
 
 
 def _unexpected(frame: bytes) -> str:

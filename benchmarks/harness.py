@@ -10,7 +10,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -18,6 +18,7 @@ from typing import TypedDict
 
 from benchmarks import report
 from benchmarks.cpu import CpuMeter
+from benchmarks.files import OTHER_FILES, raise_file_limit
 from benchmarks.peers.process import PeerFailed
 from benchmarks.peers.registry import PEERS
 
@@ -32,9 +33,11 @@ class Run(TypedDict):
     round: int
     per_second: float
     p50_us: float
+    p90_us: float
     p99_us: float
     max_us: float
     cpu: float
+    cpu_kernel: float  # of it
     saturated: bool
     peer_cpu: float  # these two in cores, over the whole run of the generator
     others_cpu: float
@@ -45,13 +48,15 @@ class Case:
     """One load on one kind of room."""
 
     name: str
-    work: str  # of load.py: "echo" or "fanout"
+    work: str  # of load.py: "echo", "http" or "fanout"
     party: str
     sockets: int
     size_bytes: int = 64
     rooms: int = 1
     window: int = 1
     asked: dict[tuple[str, str], float] = field(default_factory=dict)  # peer, over peer: ratio
+    asked_p50: dict[tuple[str, str], float] = field(default_factory=dict)  # the same of its p50
+    figure: str = "per_second"  # what is compared; "max_us": the longest that anybody waited
     peers: Sequence[str] | None = None  # those that can do it; None: all of the question's
 
 
@@ -86,17 +91,30 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
 
 
-def main(questions: Sequence[Question], arguments: Sequence[str] | None = None) -> int:
-    """Command line of one or more questions: 0 when all was measured, whatever the figures."""
+def main(
+    questions: Sequence[Question],
+    arguments: Sequence[str] | None = None,
+    *,
+    ask: Callable[[Question, Settings], Outcome] | None = None,
+    seconds_min: float = 0.0,
+) -> int:
+    """Command line of one or more questions: 0 when all was measured, whatever the figures.
+
+    `ask` is for a question that is not asked as `run` does; `seconds_min` what it needs at least.
+    """
     known = sorted(
         {peer for question in questions for peer in question.peers}, key=list(PEERS).index
     )
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--peers", default=",".join(known), help="default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--seconds", type=float, default=3.0, help="of one measurement")
     parser.add_argument("--warmup", type=float, default=1.0, help="seconds before each")
+    parser.add_argument("--quick", action="store_true", help="one round, a second each")
     options = parser.parse_args(arguments)
+    if options.quick:
+        options.rounds, options.seconds, options.warmup = 1, 1.0, 0.3
+    options.seconds = max(options.seconds, seconds_min)
     wanted = options.peers.split(",")
     if unknown := [peer for peer in wanted if peer not in known]:
         parser.error(f"no peer is called {unknown[0]!r}; there are {', '.join(known)}")
@@ -106,9 +124,10 @@ def main(questions: Sequence[Question], arguments: Sequence[str] | None = None) 
     problems = 0
     for question in questions:
         try:
-            outcome = run(question, settings)
+            raise_file_limit(max(case.sockets for case in question.cases) + OTHER_FILES)
+            outcome = (ask or run)(question, settings)
         except KeyboardInterrupt:
-            _say("\ninterrupted; everything that was started has been stopped")
+            say("\ninterrupted; everything that was started has been stopped")
             raise SystemExit(128 + signal.SIGINT) from None
         path = report.write_json(outcome, FOLDER)
         print(report.table(outcome), f"\nAll runs: {path.relative_to(ROOT)}\n", flush=True)
@@ -124,18 +143,18 @@ def run(question: Question, settings: Settings) -> Outcome:
     for round_number in range(1, settings.rounds + 1):
         first = round_number % len(peers) if peers else 0
         for name in [*peers[first:], *peers[:first]]:
-            _say(f"{question.name}, round {round_number} of {settings.rounds}: starting {name}")
+            say(f"{question.name}, round {round_number} of {settings.rounds}: starting {name}")
             peer = PEERS[name](FOLDER)
             try:
                 url = peer.start()
                 outcome.versions[name] = peer.versions()
                 _measure_all(outcome, name, url, round_number)
             except PeerFailed as error:
-                _problem(outcome, str(error))
+                note_problem(outcome, str(error))
             finally:
                 left = peer.stop()
             if left:
-                _problem(outcome, f"{name} left {left} processes behind; they were killed")
+                note_problem(outcome, f"{name} left {left} processes behind; they were killed")
     return outcome
 
 
@@ -144,21 +163,30 @@ def _measure_all(outcome: Outcome, name: str, url: str, round_number: int) -> No
         if case.peers is not None and name not in case.peers:
             continue
         print(f"  {case.name:<26}", end="", file=sys.stderr, flush=True)
-        meter = CpuMeter()
         try:
-            measured = _load(case, url.replace("{party}", case.party), outcome.settings)
+            run = measure(case, url, outcome.settings, round_number)
         except PeerFailed as error:
-            _problem(outcome, f"{name}, {case.name}: {error}")
+            note_problem(outcome, f"{name}, {case.name}: {error}")
             continue
-        shares = meter.stop()
-        run: Run = {
-            **measured,
-            "round": round_number,
-            "peer_cpu": shares.peer,
-            "others_cpu": shares.others,
-        }
         outcome.runs.setdefault((case.name, name), []).append(run)
-        _say(report.line(run))
+        say(report.line(run))
+
+
+def measure(case: Case, url: str, settings: Settings, round_number: int) -> Run:
+    """One run of the load generator against a peer, and who used the processors meanwhile.
+
+    Raises:
+        PeerFailed: The generator did not end, or the peer did not do the work; says what it did.
+    """
+    meter = CpuMeter()
+    measured = _load(case, url.replace("{party}", case.party), settings)
+    shares = meter.stop()
+    return {
+        **measured,
+        "round": round_number,
+        "peer_cpu": shares.peer,
+        "others_cpu": shares.others,
+    }
 
 
 def _load(case: Case, url: str, settings: Settings) -> Run:
@@ -189,14 +217,16 @@ def _load(case: Case, url: str, settings: Settings) -> Run:
     return measured
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """A line of progress."""
     print(line, file=sys.stderr, flush=True)
 
 
-def _problem(outcome: Outcome, text: str) -> None:
+def note_problem(outcome: Outcome, text: str) -> None:
+    """Say it, and keep it for the end."""
     if text not in outcome.problems:
         outcome.problems.append(text)
-    _say(f"  PROBLEM: {text}")
+    say(f"  PROBLEM: {text}")
 
 
 def _exit(number: int, _frame: FrameType | None) -> None:

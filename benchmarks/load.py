@@ -4,30 +4,29 @@
     python -m benchmarks.load fanout --url 'ws://127.0.0.1:1999/parties/fanout/{room}' --sockets 100
 
 echo: each socket keeps one message in flight and sends the next when its answer came.
+http: the same over HTTP: each connection is kept alive and has one request on its way.
 fanout: one of the sockets sends; each message must reach all of them; `--window` are in flight.
 Each answer is checked, byte for byte and in its order: a wrong one ends the run with status 1.
 The load is closed: a slow server gets less of it, so latencies are those at the reached throughput.
 """
 
 import argparse
+import asyncio
 import gc
 import json
-import select
+import os
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from benchmarks.client import BadAnswer, Client, Messages
+from benchmarks import ray_load
+from benchmarks.client import BadAnswer
+from benchmarks.dialects import dialect_of
+from benchmarks.works import Echo, Fanout, Latencies, Load
 
-STALL_S = 15.0  # without any answer for so long, the server has failed
-FIRST_ANSWERS_S = 60.0  # for all sockets together, before the time of the warm-up starts
 SATURATED_CPU = (
     0.9  # of a core: from here on the figure may be the generator's limit, not the peer's
 )
-PROBE_PATIENCE_S = 0.5  # for a message to reach all receivers, before it is tried again
-LATENCY_MAX_US = 1_000_000  # longer ones are counted as this long in percentiles (max is exact)
-EVENTS_AT_ONCE = 256  # sockets served before the clock is looked at again
 
 
 @dataclass(frozen=True)
@@ -42,183 +41,26 @@ class Result:
     answers: int  # echoes, or deliveries of a fan-out
     per_second: float
     p50_us: float
+    p90_us: float
     p99_us: float
     max_us: float
     cpu: float  # of one core, used by this process
+    cpu_kernel: float  # the part of it that was spent in the kernel
     saturated: bool
 
 
-class Latencies:
-    """Counts per microsecond: bounded memory however long the run."""
+class _Clock:
+    """Time that passed and that this process used, from its making to `stop`."""
 
     def __init__(self) -> None:
-        self._counts = [0] * (LATENCY_MAX_US + 1)
-        self.longest_ns = 0
+        self._wall_s, self._times = time.perf_counter(), os.times()
 
-    def add(self, latency_ns: int) -> None:
-        """Count one answer."""
-        if latency_ns > self.longest_ns:
-            self.longest_ns = latency_ns
-        us = latency_ns // 1000
-        self._counts[us if us < LATENCY_MAX_US else LATENCY_MAX_US] += 1
-
-    def percentile_us(self, percent: float) -> float:
-        """The least latency that so many percent of the answers did not exceed."""
-        wanted, seen = sum(self._counts) * percent / 100, 0
-        for us, count in enumerate(self._counts):
-            seen += count
-            if count and seen >= wanted:
-                return float(us)
-        return 0.0
-
-
-class Load:
-    """Sockets and the loop that serves them; the works below say what an answer means."""
-
-    def __init__(self, urls: list[str], messages: Messages) -> None:
-        self.messages = messages
-        self.clients = [Client(url) for url in urls]
-        self.latencies = Latencies()
-        self.answers = 0
-        self._by_fd = {client.socket.fileno(): client for client in self.clients}
-        self._poll = select.epoll(len(urls))
-        for fd in self._by_fd:
-            self._poll.register(fd, select.EPOLLIN)
-
-    def serve(self, seconds: float, on_frames: Callable[[Client, bytes], None]) -> None:
-        """Hand what arrives to `on_frames` until the time is up."""
-        now, by_fd, poll = time.perf_counter, self._by_fd, self._poll.poll
-        end = now() + seconds
-        while now() < end:
-            events = poll(STALL_S, EVENTS_AT_ONCE)
-            if not events:
-                raise BadAnswer(f"no answer for {STALL_S:.0f} s; {self.answers} came before")
-            for fd, _ in events:
-                client = by_fd[fd]
-                frames = client.read()
-                if frames:
-                    on_frames(client, frames)
-
-    def read_some(self, wait_s: float) -> list[tuple[Client, bytes]]:
-        """What has arrived, or arrives within the given time."""
-        ready = [self._by_fd[fd] for fd, _ in self._poll.poll(wait_s, EVENTS_AT_ONCE)]
-        return [(client, frames) for client in ready if (frames := client.read())]
-
-    def close(self) -> None:
-        """Drop all connections."""
-        for client in self.clients:
-            client.close()
-        self._poll.close()
-
-
-class Echo:
-    """Closed loop: one message in flight on each socket."""
-
-    def __init__(self, load: Load) -> None:
-        self.load = load
-
-    def begin(self) -> None:
-        """Wait for a first answer on every socket, as rooms may have to start; then go on."""
-        unanswered = set(self.load.clients)
-        for index, client in enumerate(self.load.clients):
-            client.number = index << 40  # no two sockets ever send the same message
-            self._send_next(client)
-        end = time.perf_counter() + FIRST_ANSWERS_S
-        while unanswered:
-            if time.perf_counter() > end:
-                sockets = len(self.load.clients)
-                raise BadAnswer(f"{len(unanswered)} of {sockets} sockets got no first answer")
-            for client, frames in self.load.read_some(FIRST_ANSWERS_S / 100):
-                self._check(client, frames)
-                unanswered.remove(client)
-        for client in self.load.clients:
-            self._send_next(client)
-
-    def on_frames(self, client: Client, frames: bytes) -> None:
-        """Check the one answer that is due and send the next message."""
-        received_at_ns = time.perf_counter_ns()
-        self._check(client, frames)
-        self.load.answers += 1
-        self.load.latencies.add(received_at_ns - client.sent_at_ns)
-        self._send_next(client)
-
-    def _check(self, client: Client, frames: bytes) -> None:
-        if frames != client.expected:
-            raise BadAnswer(f"sent {client.expected[:40]!r}..., the answer was {frames[:120]!r}")
-
-    def _send_next(self, client: Client) -> None:
-        client.number += 1
-        client.expected = self.load.messages.from_server(client.number)
-        frame = self.load.messages.from_client(client.number)
-        client.sent_at_ns = time.perf_counter_ns()
-        client.send(frame)
-
-
-class Fanout:
-    """One sender, all sockets receive; `window` messages are on their way at a time."""
-
-    def __init__(self, load: Load, window: int) -> None:
-        self.load = load
-        self.window = window
-        self._sender = load.clients[0]
-        self._sent = 0  # number of the newest message
-        self._frames: dict[int, bytes] = {}  # of the messages in flight, as they must arrive
-        self._missing: dict[int, int] = {}  # message in flight -> receivers that lack it
-        self._sent_at_ns: dict[int, int] = {}
-
-    def begin(self) -> None:
-        """Wait until every socket is known to have joined, then fill the window."""
-        self._settle()
-        for client in self.load.clients:
-            client.number = self._sent + 1
-        for _ in range(self.window):
-            self._send_next()
-
-    def on_frames(self, client: Client, frames: bytes) -> None:
-        """Check the deliveries and send the next message when one has reached everybody."""
-        received_at_ns = time.perf_counter_ns()
-        start = 0
-        while start < len(frames):
-            number = client.number
-            frame = self._frames.get(number, b"")
-            if not frame or not frames.startswith(frame, start):
-                raise BadAnswer(f"message {number} is due, {frames[start : start + 40]!r} came")
-            start += len(frame)
-            client.number = number + 1
-            client.expected = self._frames.get(number + 1, b"")
-            self.load.answers += 1
-            self.load.latencies.add(received_at_ns - self._sent_at_ns[number])
-            self._missing[number] -= 1
-            if not self._missing[number]:
-                del self._missing[number], self._frames[number], self._sent_at_ns[number]
-                self._send_next()
-
-    def _send_next(self) -> None:
-        self._sent += 1
-        number = self._sent
-        self._frames[number] = self.load.messages.from_server(number)
-        self._missing[number] = len(self.load.clients)
-        self._sent_at_ns[number] = time.perf_counter_ns()
-        self._sender.send(self.load.messages.from_client(number))
-
-    def _settle(self) -> None:
-        """A socket may be open before its room knows it: send probes until one has reached all."""
-        newest = dict.fromkeys(self.load.clients, 0)
-        end = time.perf_counter() + STALL_S
-        while min(newest.values()) < self._sent or not self._sent:
-            if time.perf_counter() > end:
-                joined = sum(1 for number in newest.values() if number)
-                raise BadAnswer(f"{joined} of {len(newest)} sockets receive after {STALL_S:.0f} s")
-            self._sent += 1
-            self._sender.send(self.load.messages.from_client(self._sent))
-            self._await_probe(newest)
-
-    def _await_probe(self, newest: dict[Client, int]) -> None:
-        """Note which probe each socket got, until all have the newest or it takes too long."""
-        end = time.perf_counter() + PROBE_PATIENCE_S
-        while min(newest.values()) < self._sent and time.perf_counter() < end:
-            for client, frames in self.load.read_some(PROBE_PATIENCE_S / 10):
-                newest[client] = self.load.messages.number_of_last(frames)
+    def stop(self) -> None:
+        """Both are over; CPU in cores."""
+        now = os.times()
+        self.wall_s = time.perf_counter() - self._wall_s
+        self.cpu_kernel = (now.system - self._times.system) / self.wall_s
+        self.cpu = self.cpu_kernel + (now.user - self._times.user) / self.wall_s
 
 
 def measure(arguments: argparse.Namespace) -> Result:
@@ -228,35 +70,57 @@ def measure(arguments: argparse.Namespace) -> Result:
         arguments.url.replace("{room}", rooms[index % len(rooms)])
         for index in range(arguments.sockets)
     ]
-    load = Load(urls, Messages(arguments.size))
-    work = Echo(load) if arguments.work == "echo" else Fanout(load, arguments.window)
+    if arguments.url.startswith("ray-actor:"):
+        return _measure_calls(arguments)
+    dialect = dialect_of(arguments.url, arguments.work, arguments.size)
+    load = Load(dialect, urls)
+    work = Fanout(load, arguments.window) if arguments.work == "fanout" else Echo(load)
     work.begin()
     load.serve(arguments.warmup, work.on_frames)
     load.latencies, load.answers = Latencies(), 0
-    wall, cpu = time.perf_counter(), time.process_time()
+    clock = _Clock()
     load.serve(arguments.seconds, work.on_frames)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    clock.stop()
     load.close()
+    answers = load.answers * dialect.messages.answers_each
+    return _result(arguments, load.latencies, answers, clock)
+
+
+def _measure_calls(arguments: argparse.Namespace) -> Result:
+    calls = ray_load.connect(arguments.url, arguments.size)
+    asyncio.run(calls.run(arguments.sockets, arguments.warmup))
+    calls.latencies, calls.answers = Latencies(), 0
+    clock = _Clock()
+    asyncio.run(calls.run(arguments.sockets, arguments.seconds))
+    clock.stop()
+    return _result(arguments, calls.latencies, calls.answers, clock)
+
+
+def _result(
+    arguments: argparse.Namespace, latencies: Latencies, answers: int, clock: _Clock
+) -> Result:
     return Result(
         work=arguments.work,
         sockets=arguments.sockets,
         rooms=arguments.rooms,
         size_bytes=arguments.size,
-        seconds=wall,
-        answers=load.answers,
-        per_second=load.answers / wall,
-        p50_us=load.latencies.percentile_us(50),
-        p99_us=load.latencies.percentile_us(99),
-        max_us=load.latencies.longest_ns / 1000,
-        cpu=cpu / wall,
-        saturated=cpu / wall > SATURATED_CPU,
+        seconds=clock.wall_s,
+        answers=answers,
+        per_second=answers / clock.wall_s,
+        p50_us=latencies.percentile_us(50),
+        p90_us=latencies.percentile_us(90),
+        p99_us=latencies.percentile_us(99),
+        max_us=latencies.longest_ns / 1000,
+        cpu=clock.cpu,
+        cpu_kernel=clock.cpu_kernel,
+        saturated=clock.cpu > SATURATED_CPU,
     )
 
 
 def main() -> int:
     """Run one measurement; JSON on standard output, what went wrong on standard error."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
-    parser.add_argument("work", choices=["echo", "fanout"])
+    parser.add_argument("work", choices=["echo", "fanout", "http"])
     parser.add_argument("--url", required=True, help="with {room} where the room's name goes")
     parser.add_argument("--room", default="load", help="the rooms are named so, with -0, -1, ...")
     parser.add_argument("--rooms", type=int, default=1, help="sockets are dealt out over so many")

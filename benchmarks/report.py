@@ -9,11 +9,14 @@ import os
 import platform
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from benchmarks.ratios import Ratio, ratio_of
 
 if TYPE_CHECKING:
     from benchmarks.harness import Case, Outcome, Run
 
+Figure = Literal["per_second", "p50_us"]
 COLUMNS = (
     "",
     "a second",
@@ -60,8 +63,7 @@ def write_json(outcome: Outcome, folder: Path) -> Path:
     settings = dataclasses.asdict(outcome.settings)
     content = {
         "question": outcome.question.title,
-        "measured_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
+        **circumstances(),
         "settings": settings,
         "versions": outcome.versions,
         "cases": [_case_json(case, outcome) for case in outcome.question.cases],
@@ -100,6 +102,12 @@ def machine() -> dict[str, Any]:
     }
 
 
+def circumstances() -> dict[str, Any]:
+    """What every file of results says first: when, and on what."""
+    now = datetime.datetime.now(datetime.UTC)
+    return {"measured_at": now.isoformat(timespec="seconds"), "machine": machine()}
+
+
 def _cells(peer: str, measured: dict[str, list[Run]]) -> tuple[str, ...]:
     runs = measured[peer]
     rates = [run["per_second"] for run in runs]
@@ -123,34 +131,50 @@ def _marks(runs: list[Run]) -> str:
     return "!" * saturated + "~" * disturbed
 
 
-def ratio(peer: str, over: str, measured: dict[str, list[Run]]) -> float | None:
-    """Median rate of one peer over that of another; None where one was not measured."""
-    if peer not in measured or over not in measured:
-        return None
-    rates = [median(run["per_second"] for run in measured[name]) for name in (peer, over)]
-    return rates[0] / rates[1]
+def ratio(
+    peer: str, over: str, measured: dict[str, list[Run]], figure: Figure = "per_second"
+) -> Ratio | None:
+    """How a figure of one peer compares with another's; None where one was not measured."""
+    ours, theirs = (
+        {run["round"]: run[figure] for run in measured.get(name, ())} for name in (peer, over)
+    )
+    return ratio_of(ours, theirs)
 
 
 def _verdicts(case: Case, measured: dict[str, list[Run]]) -> list[str]:
     lines = []
     for (peer, over), asked in case.asked.items():
         reached = ratio(peer, over, measured)
-        if reached is None:
-            verdict = "not measured"
-        else:
-            verdict = f"reached {reached:.2f}: {'met' if reached >= asked else 'missed'}"
-            if "~" in _marks([*measured[peer], *measured[over]]):
-                verdict += ", but the machine was busy (~)"
+        met = reached is not None and reached.median >= asked
+        verdict = _verdict(reached, met, measured, peer, over)
         lines.append(f"asked: {peer} at {asked:g} x {over} or more; {verdict}")
+    for (peer, over), asked in case.asked_p50.items():
+        reached = ratio(peer, over, measured, "p50_us")
+        met = reached is not None and reached.median <= asked
+        verdict = _verdict(reached, met, measured, peer, over)
+        lines.append(f"asked: p50 of {peer} at {asked:g} x that of {over} or less; {verdict}")
     return lines
+
+
+def _verdict(
+    reached: Ratio | None, met: bool, measured: dict[str, list[Run]], peer: str, over: str
+) -> str:
+    if reached is None:
+        return "not measured"
+    busy = "~" in _marks([*measured[peer], *measured[over]])
+    doubt = ", but the machine was busy (~)" if busy else ""
+    return f"reached {reached}: {'met' if met else 'missed'}{doubt}"
 
 
 def _case_json(case: Case, outcome: Outcome) -> dict[str, Any]:
     measured = {peer: runs for (name, peer), runs in outcome.runs.items() if name == case.name}
     fields = dataclasses.asdict(case)
     fields["asked"] = [
-        {"peer": peer, "over": over, "ratio": asked, "reached": ratio(peer, over, measured)}
-        for (peer, over), asked in case.asked.items()
+        {"peer": peer, "over": over, "ratio": asked} for (peer, over), asked in case.asked.items()
+    ]
+    fields["asked_p50"] = [
+        {"peer": peer, "over": over, "ratio": asked}
+        for (peer, over), asked in case.asked_p50.items()
     ]
     return {**fields, "runs": measured}
 
@@ -168,8 +192,8 @@ def _versions(names: dict[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in names.items())
 
 
-def _times(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+def _times(value: Ratio | None) -> str:
+    return "" if value is None else f"{value.median:.2f}"
 
 
 def _row(cells: tuple[str, ...]) -> str:

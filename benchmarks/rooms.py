@@ -3,11 +3,13 @@
 Each answers a message with the message, to its sender or to everybody, after its work is done.
 """
 
-from parlour import Connection, Request, Room
+from parlour import Connection, Response, Room
+from parlour import Request as HttpRequest
 
 KEYS = 1000
 AT_ONCE = 128  # keys in one put
 VALUE = "x" * 64
+MANY, LARGE_VALUE = 20_000, "x" * 1024  # more than a room's cache of 16 MiB holds
 
 
 class Echo(Room):
@@ -16,6 +18,42 @@ class Echo(Room):
     def on_message(self, connection: Connection, message: str | bytes) -> None:
         """Answer."""
         connection.send(message)
+
+
+class EchoShared(Echo):
+    """The same in rooms that share processes, as a class with many of them would have it."""
+
+    rooms_per_actor = 50
+
+
+class Request(Room):
+    """Answers requests with their body."""
+
+    def on_request(self, request: HttpRequest) -> Response:
+        """Answer."""
+        return Response(request.body)
+
+
+class Relay(Room):
+    """Answers with what another room answers, one message after the other."""
+
+    async def on_message(self, connection: Connection, message: str | bytes) -> None:
+        """Call and answer."""
+        connection.send(await self.parties.said.get("other").say(message))
+
+
+class RelayInterleaved(Relay):
+    """The same with the rule of Durable Objects: other messages are handled during the call."""
+
+    interleave = True
+
+
+class Said(Room):
+    """The room that is called."""
+
+    def say(self, message: str | bytes) -> str | bytes:
+        """Give it back."""
+        return message
 
 
 class Fanout(Room):
@@ -51,6 +89,21 @@ class Get(Room):
     async def on_message(self, connection: Connection, message: str | bytes) -> None:
         """Read one of 1,000 keys and answer."""
         if await self.storage.get(key_of(message)) == VALUE:
+            connection.send(message)
+
+
+class GetMany(Room):
+    """Answers once it has read a key that was not read for longest, among more than are cached."""
+
+    async def on_start(self) -> None:
+        """Write what will be read."""
+        self.turn = 0
+        await fill(self, MANY, LARGE_VALUE)
+
+    async def on_message(self, connection: Connection, message: str | bytes) -> None:
+        """Read the key whose turn it is and answer."""
+        self.turn = (self.turn + 1) % MANY
+        if await self.storage.get(f"key-{self.turn:08}") == LARGE_VALUE:
             connection.send(message)
 
 
@@ -94,7 +147,7 @@ class Cold(Room):
         """Count, store, and tell how many this instance has handled."""
         connection.send(self.counted())
 
-    def on_request(self, request: Request) -> str:
+    def on_request(self, request: HttpRequest) -> str:
         """The same over HTTP."""
         return self.counted()
 
@@ -130,8 +183,8 @@ def key_of(message: str | bytes) -> str:
     return f"key-{int(message[8:16], 16) % KEYS:08}"
 
 
-async def fill(room: Room, count: int) -> None:
+async def fill(room: Room, count: int, value: str = VALUE) -> None:
     """Store so many keys."""
     for start in range(0, count, AT_ONCE):
         keys = range(start, min(start + AT_ONCE, count))
-        await room.storage.put({f"key-{key:08}": VALUE for key in keys})
+        await room.storage.put({f"key-{key:08}": value for key in keys})

@@ -13,14 +13,12 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
-from yarl import URL
 
 from ..actors import messages
 from ..actors.counts import GatewayCounts, GatewayReport
@@ -48,9 +46,8 @@ from ..actors.messages import (
 from ..actors.options import RoomOptions
 from ..storage import AlarmSource
 from ..storage.opening import open_backend
-from . import handshake
 from .addresses import BadAddress, RoomAddress, room_address
-from .admission import Asked, NotLetIn, admit
+from .admission import Asked
 from .alarm_clock import AlarmClock
 from .call_desk import CallDesk
 from .call_endpoint import PATH as CALL_PATH
@@ -58,13 +55,14 @@ from .call_endpoint import CallEndpoint
 from .client_socket import TRY_AGAIN_LATER, ClientSocket
 from .desk_socket import DeskSocket, HeldSocket
 from .directory import Directory
+from .doorman import Doorman
 from .edge_client import EdgeClient
 from .exchange import Exchange, RoomUnavailable
 from .exchanges import KINDS as OF_EXCHANGES
 from .exchanges import Exchanges
 from .front import Front
 from .gateway_news import GatewayNews
-from .handshake import BadHandshake, Upgrade
+from .handshake import BadHandshake, Upgrade, connection_id
 from .http_front import HttpFront, http_log
 from .manager_client import Managers
 from .request_notes import NotingLogger, RequestNotes
@@ -80,7 +78,6 @@ from .websocket import OPCODE_BINARY, OPCODE_TEXT, build_frame
 log = logging.getLogger(__name__)
 
 INTERNAL_ERROR, GOING_AWAY, SERVICE_RESTART = 1011, 1001, 1012
-CONNECTION_ID_CHARACTERS_MAX = 256
 BACKLOG = 1024
 REPORT_INTERVAL_S = 1.0  # of what is counted, to the manager of the node
 
@@ -118,8 +115,8 @@ class Gateway:
         self._sockets: dict[int, tuple[HeldSocket, Route]] = {}
         self._exchanges = Exchanges(self._router)
         self._numbers = itertools.count(1)
-        self._tasks: set[asyncio.Task[None]] = set()
         self._notes = RequestNotes(settings.note_requests, self._managers)
+        self._doorman = Doorman(self.edge, self._connect, self.counts, self._notes)
         folder = os.path.dirname(settings.manager_address)
         self.desk = CallDesk(self, self._router, self._numbers, folder)
         self._calls = CallEndpoint(self.desk, token)
@@ -227,8 +224,7 @@ class Gateway:
         self.desk.stop()
         await self.alarm_clock.stop()
         self._reporter.cancel()
-        for task in self._tasks:
-            task.cancel()
+        self._doorman.stop()
         self._notes.stop()
         self.edge.close()
         await self._http_server.shutdown(timeout=1.0)
@@ -268,7 +264,7 @@ class Gateway:
         head = RequestHead("GET", url, address.path, upgrade.headers)
         if BEFORE_CONNECT in options.edge_hooks:
             asked = Asked(address, head, client=_host_of(transport))
-            self._spawn(self._ask_before_connect(socket, asked, options.handler_s_max))
+            self._doorman.ask(socket, asked, options.handler_s_max)
         else:
             self._connect(socket, address.key, client_id, head)
         return socket
@@ -281,25 +277,6 @@ class Gateway:
         self.counts.connects += 1
         record = ConnectionRecord(socket.number, client_id, head.url, head.headers, path=head.path)
         self._router.send_connect(route, record)
-
-    async def _ask_before_connect(
-        self, socket: ClientSocket, asked: Asked, hook_s_max: float
-    ) -> None:
-        try:
-            head, _ = await admit(self.edge, BEFORE_CONNECT, asked, hook_s_max)
-            client_id = connection_id(head.url.partition("?")[2])
-        except NotLetIn as refused:
-            status, answer = refused.head.status, handshake.answer(refused.head, refused.body)
-        except BadHandshake as error:  # an id that the hook has chosen
-            status, answer = error.status, handshake.refusal(error.status, str(error))
-        else:
-            if not socket.gone:
-                self._connect(socket, asked.address.key, client_id, head)
-            return
-        if not socket.gone:
-            self.counts.refused += 1
-            self._notes.note("GET", urlsplit(asked.head.url).path, status)
-            socket.refuse(answer)
 
     def let_room_in(self, route: Route, record: ConnectionRecord, socket: DeskSocket) -> None:
         """A room wants a socket to another one."""
@@ -383,11 +360,6 @@ class Gateway:
         if route is not None and not route.alarm_pending:
             # "Look whether an alarm is due": the one event of a gateway that asks nothing else.
             self._router.send(route, Kind.ALARM, 0, b"")
-
-    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     # Rooms
 
@@ -480,19 +452,3 @@ def _host_of(transport: asyncio.Transport) -> str:
 def _send_elsewhere(socket: HeldSocket) -> None:
     socket.open()
     socket.close(SERVICE_RESTART, "this node is leaving, connect again")
-
-
-def connection_id(query: str) -> str:
-    """The client's `_pk`, or a new id.
-
-    Raises:
-        BadHandshake: If it is longer than an id may be.
-    """
-    chosen = URL.build(path="/", query_string=query, encoded=True).query.get("_pk", "")
-    if len(chosen) > CONNECTION_ID_CHARACTERS_MAX:
-        raise BadHandshake(
-            400,
-            f"a connection id (_pk) of {len(chosen)} characters was given, "
-            f"the most is {CONNECTION_ID_CHARACTERS_MAX}",
-        )
-    return chosen or str(uuid.uuid4())

@@ -6,14 +6,17 @@ import base64
 import binascii
 import re
 import sys
+import uuid
 from dataclasses import dataclass
 from http.client import responses
 
 from multidict import CIMultiDictProxy
+from yarl import URL
 
 from ..actors.messages import ResponseHead
 
 HEAD_BYTES_MAX = 16 * 1024
+CONNECTION_ID_CHARACTERS_MAX = 256
 VERSION = "13"
 _KEY_BYTES = 16
 _UPGRADE = re.compile(rb"\r\nupgrade:[ \t]*websocket[ \t]*\r\n", re.IGNORECASE)
@@ -115,3 +118,19 @@ def answer(head: ResponseHead, body: bytes) -> bytes:
     lines = [f"HTTP/1.1 {head.status} {responses.get(head.status, '')}"]
     lines += [f"{name}: {value}" for name, value in pairs]
     return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def connection_id(query: str) -> str:
+    """The client's `_pk`, or a new id.
+
+    Raises:
+        BadHandshake: If it is longer than an id may be.
+    """
+    chosen = URL.build(path="/", query_string=query, encoded=True).query.get("_pk", "")
+    if len(chosen) > CONNECTION_ID_CHARACTERS_MAX:
+        raise BadHandshake(
+            400,
+            f"a connection id (_pk) of {len(chosen)} characters was given, "
+            f"the most is {CONNECTION_ID_CHARACTERS_MAX}",
+        )
+    return chosen or str(uuid.uuid4())

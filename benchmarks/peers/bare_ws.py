@@ -35,7 +35,7 @@ class BareServer:
 
 
 async def serve(port: int) -> None:
-    """Echo under /parties/echo/, broadcast under /parties/fanout/."""
+    """Broadcast under /parties/fanout/, echo under all else."""
     import picows  # here: only this process needs the package
 
     rooms: dict[bytes, set[picows.WSTransport]] = {}

@@ -24,6 +24,8 @@ READY = "Ready on http://"
 class ParlourServer:
     """`parlour dev` on a free port with a data folder of its own."""
 
+    rooms_file = ROOMS_FILE
+
     def __init__(self, folder: Path) -> None:
         self._process = ServerProcess("parlour", folder, stop_signal=signal.SIGINT)
 
@@ -31,7 +33,7 @@ class ParlourServer:
         """Start, with further options of `parlour dev`; the URL of any room."""
         port, data = free_port(), self._process.data
         parlour = str(Path(sys.executable).with_name("parlour"))
-        command = [parlour, "dev", str(ROOMS_FILE), "--port", str(port), "--data", str(data)]
+        command = [parlour, "dev", str(self.rooms_file), "--port", str(port), "--data", str(data)]
         self._process.start([*command, *options])
         self._process.wait_for_line(READY)
         return f"ws://127.0.0.1:{port}/parties/{{party}}/{{room}}"

@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 START_TIMEOUT_S = 120.0  # Ray on a busy machine takes its time
@@ -41,7 +41,12 @@ class ServerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._children_before: set[int] = set()
 
-    def start(self, command: list[str]) -> None:
+    def start(
+        self,
+        command: list[str],
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
         """Run the command with an empty data folder and an empty log."""
         shutil.rmtree(self.data, ignore_errors=True)
         self.data.mkdir(parents=True)
@@ -54,6 +59,8 @@ class ServerProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=environment,
+                cwd=cwd,
                 preexec_fn=lambda: _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0),
             )
 
@@ -68,6 +75,11 @@ class ServerProcess:
             lambda: any(line.startswith(marker) for line in self.log.read_bytes().splitlines()),
             f"no line that starts with {start!r} was printed",
         )
+
+    def words_after(self, start: str) -> list[str]:
+        """What follows on the log's first line that starts so."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return next(line.removeprefix(start).split() for line in lines if line.startswith(start))
 
     @property
     def pid(self) -> int:

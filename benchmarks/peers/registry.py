@@ -9,8 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from benchmarks.peers.asgi_servers import ChannelsServer, FastApiServer, SocketIoServer
+from benchmarks.peers.bare_ray import BareRay
+from benchmarks.peers.bare_redis import BareRedis, EverysecBareRedis
 from benchmarks.peers.bare_ws import BareServer
 from benchmarks.peers.parlour_server import EverysecParlourServer, ParlourServer
+from benchmarks.peers.partykit import PartyKitServer
 from benchmarks.peers.workerd import HibernatingWorkerdServer, WorkerdServer
 
 
@@ -34,10 +38,23 @@ class Peer(Protocol):
         """Names and versions of what is measured."""
 
 
+# What a Python programmer would use instead, for questions that ask them.
+PYTHON_PEERS = ("fastapi", "channels", "socketio")
+
+# What nobody passes who does the same in Python, without Parlour's promises.
+LIMITS = ("bare", "ray", "redis", "redis-everysec")
+
 PEERS: dict[str, Callable[[Path], Peer]] = {
     "bare": BareServer,
+    "ray": BareRay,
+    "redis": BareRedis,
+    "redis-everysec": EverysecBareRedis,
     "workerd": WorkerdServer,
     "workerd-hibernating": HibernatingWorkerdServer,
+    "partykit": PartyKitServer,
+    "fastapi": FastApiServer,
+    "channels": ChannelsServer,
+    "socketio": SocketIoServer,
     "parlour": ParlourServer,
     "parlour-everysec": EverysecParlourServer,
 }

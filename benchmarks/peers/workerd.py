@@ -8,15 +8,13 @@ refer. With the hibernation API (`acceptWebSocket()`) its sockets outlive it, as
 room do: the peer `workerd-hibernating`. See workerd/worker.js.
 """
 
-import shutil
-import subprocess
 from pathlib import Path
 
+from benchmarks.peers.installed import node_modules_with
 from benchmarks.peers.process import PeerFailed, ServerProcess, free_port
 
 VERSION = "1.20261117.1"
 CONFIG = Path(__file__).parent / "workerd" / "config.capnp"
-INSTALL_TIMEOUT_S = 300.0
 
 
 class WorkerdServer:
@@ -63,27 +61,9 @@ def install(folder: Path) -> Path:
     Raises:
         PeerFailed: npm is missing or could not install it.
     """
-    folder /= VERSION
-    if program := _program(folder):
-        return program
-    npm = shutil.which("npm")
-    if npm is None:
-        raise PeerFailed("workerd is installed with npm, which is not there: install Node.js")
-    folder.mkdir(parents=True, exist_ok=True)
-    command = [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(
-        [*command, "--prefix", folder, f"workerd@{VERSION}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=INSTALL_TIMEOUT_S,
-    )
-    if program := _program(folder):
-        return program
-    raise PeerFailed(f"npm could not install workerd {VERSION}:\n{done.stderr[-2000:]}")
-
-
-def _program(folder: Path) -> Path | None:
-    """The executable itself, which comes in a package named after the platform."""
-    packages = (folder / "node_modules" / "@cloudflare").glob("workerd-*/bin/workerd")
-    return next(packages, None)
+    modules = node_modules_with(folder, [f"workerd@{VERSION}"])
+    # The executable itself comes in a package named after the platform.
+    program = next((modules / "@cloudflare").glob("workerd-*/bin/workerd"), None)
+    if program is None:
+        raise PeerFailed(f"workerd {VERSION} has no program for this platform")
+    return program

@@ -108,13 +108,13 @@ async def test_a_refusal_fails_the_visit(served: Serve, protocol: Protocol) -> N
 def test_a_ratio_is_of_what_the_case_compares() -> None:
     """At once by the time of all, one by one by the median; each round against its own."""
 
-    def run(total_ms: float, p50_ms: float) -> Run:
-        return Run(500, total_ms, p50_ms, p99_ms=9.0, max_ms=9.0, others_cpu=0.0)
+    def run(round_number: int, total_ms: float, p50_ms: float) -> Run:
+        return Run(round_number, 500, total_ms, p50_ms, p99_ms=9.0, max_ms=9.0, others_cpu=0.0)
 
     outcome = Outcome(500)
     for case in CASES[:2]:
-        outcome.runs[case.name, "parlour"] = [run(100, 3), run(300, 4)]
-        outcome.runs[case.name, "workerd"] = [run(200, 2), run(600, 1)]
+        outcome.runs[case.name, "parlour"] = [run(1, 100, 3), run(2, 300, 4)]
+        outcome.runs[case.name, "workerd"] = [run(1, 200, 2), run(2, 600, 1)]
 
     assert [ratio(case, outcome) for case in CASES[:2]] == [0.5, (1.5 + 4.0) / 2]
 

@@ -31,6 +31,11 @@ def test_every_marker_names_a_row() -> None:
     assert unknown(read_sections(), read_marks()) == []
 
 
+def test_every_row_is_shown_by_a_test() -> None:
+    """What no test shows is not promised."""
+    assert missing(read_sections(), read_marks()) == []
+
+
 def test_no_two_rows_have_one_name() -> None:
     """A marker would mean both."""
     names = [row.name for section in read_sections() for row in section.rows]

@@ -25,6 +25,7 @@ def test_a_new_cron_begins_with_its_next_tick() -> None:
 
 
 @pytest.mark.parity("onCron")
+@pytest.mark.parity("onCron", "crons")
 def test_a_cron_is_due_at_its_tick_and_once() -> None:
     """Not a moment before, and not again when it was run."""
     last = {"hourly": at(12, 1), "often": at(12, 1)}

@@ -216,6 +216,7 @@ async def test_a_streamed_body_goes_on_unseen(stage: EdgeStage, client: RawClien
     assert (await client.answer()).status == 200
 
 
+@pytest.mark.parity("onBeforeConnect (PartyKit)")
 async def test_a_blocking_hook_delays_its_own_client_alone(
     stage: EdgeStage, client: RawClient
 ) -> None:

@@ -32,8 +32,9 @@ from parlour.actors.options import options_of
 from parlour.actors.room import Room
 from parlour.runtime import route as route_module
 from parlour.runtime import router as router_module
-from parlour.runtime.gateway import CONNECTION_ID_CHARACTERS_MAX, Gateway
+from parlour.runtime.gateway import Gateway
 from parlour.runtime.gateway_news import GatewayNews
+from parlour.runtime.handshake import CONNECTION_ID_CHARACTERS_MAX
 from parlour.runtime.release import Limits
 from parlour.runtime.settings import GatewaySettings
 

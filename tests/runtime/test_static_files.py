@@ -85,6 +85,7 @@ def test_a_file_has_the_type_of_its_name(name: str, expected: str) -> None:
     assert content_type(Path(name)) == expected
 
 
+@pytest.mark.parity("static assets")
 async def test_a_file_that_a_client_has_is_not_sent_again(client: RawClient, folder: Path) -> None:
     """By its tag, or by its time; one that has changed is."""
     first = await get(client)

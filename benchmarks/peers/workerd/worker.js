@@ -35,6 +35,26 @@ export class Fanout extends Room {
   }
 }
 
+export class Answer extends DurableObject {
+  async fetch(request) {
+    return new Response(await request.text());
+  }
+}
+
+// Room-to-room calls: a Relay asks another object by RPC and answers with its answer.
+export class Relay extends Room {
+  async webSocketMessage(socket, message) {
+    const other = this.env["parties/said"].getByName("other");
+    socket.send(await other.say(message));
+  }
+}
+
+export class Said extends DurableObject {
+  say(message) {
+    return message;
+  }
+}
+
 export class HibernatingEcho extends HibernatingRoom {
   webSocketMessage(socket, message) {
     socket.send(message);
@@ -53,10 +73,10 @@ const KEYS = 1000;
 const AT_ONCE = 128; // keys in one put
 const keyOf = (number) => `key-${String(number).padStart(8, "0")}`;
 
-async function fill(storage, count) {
+async function fill(storage, count, size = 64) {
   for (let start = 0; start < count; start += AT_ONCE) {
     const pairs = {};
-    for (let i = start; i < Math.min(start + AT_ONCE, count); i++) pairs[keyOf(i)] = "x".repeat(64);
+    for (let i = start; i < Math.min(start + AT_ONCE, count); i++) pairs[keyOf(i)] = "x".repeat(size);
     await storage.put(pairs);
   }
 }
@@ -79,6 +99,23 @@ export class Get extends Room {
     const number = parseInt(message.slice(8, 16), 16) % KEYS;
     const value = await this.ctx.storage.get(keyOf(number));
     if (value.length === 64) socket.send(message);
+  }
+}
+
+const MANY = 20_000;
+
+export class GetMany extends Room {
+  turn = 0;
+
+  constructor(ctx, env) {
+    super(ctx, env);
+    ctx.blockConcurrencyWhile(() => fill(ctx.storage, MANY, 1024));
+  }
+
+  async webSocketMessage(socket, message) {
+    this.turn = (this.turn + 1) % MANY;
+    const value = await this.ctx.storage.get(keyOf(this.turn));
+    if (value.length === 1024) socket.send(message);
   }
 }
 

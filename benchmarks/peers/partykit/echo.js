@@ -1,0 +1,5 @@
+export default class Echo {
+  onMessage(message, sender) {
+    sender.send(message);
+  }
+}

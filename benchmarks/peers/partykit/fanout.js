@@ -1,0 +1,9 @@
+export default class Fanout {
+  constructor(room) {
+    this.room = room;
+  }
+
+  onMessage(message) {
+    this.room.broadcast(message);
+  }
+}
