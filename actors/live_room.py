@@ -188,11 +188,15 @@ class LiveRoom:
         else:
             self._break(why)
 
-    def lose(self, why: str, *, gone_how: bytes = GONE_LOST) -> None:
-        """Stop at once where what is durable may go unsaid, as the room may be another's by now."""
+    def lose(self, why: str, *, gone_how: bytes = GONE_LOST, undone: bool = False) -> None:
+        """Stop at once where what is durable may go unsaid, as the room may be another's by now.
+
+        `undone`: nothing has landed of what waits for its flush, so that its events come again.
+        """
         if self.state not in (State.ABSENT, State.BROKEN):
             self._gone_how = gone_how
-            tell_lost(self.attachments, self._break(why))
+            dropped = self._break(why)
+            tell_lost(self.attachments, [] if undone else dropped)
 
     def _break(self, why: str) -> list[tuple[Sink, bytes]]:
         """Returns the frames that waited for their flush and are dropped."""
@@ -463,7 +467,7 @@ class LiveRoom:
 
     def _on_storage_failed(self, error: StorageError) -> None:
         if isinstance(error, NotOwner):
-            self.lose(str(error))
+            self.lose(str(error), undone=self.storage.is_undone(error))
         elif isinstance(error.__cause__, (ServerUnavailable, ConnectionLost)):
             # For all we know it has landed; if not, an event of its may be to blame.
             self.lose(str(error), gone_how=GONE_BROKEN)

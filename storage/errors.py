@@ -192,9 +192,15 @@ class StorageReset(StorageError):
 
 
 class NotOwner(StorageReset):
-    """The claim on this space went to somebody else; nothing of this owner's lands any more."""
+    """The claim on this space went to somebody else; nothing of this owner's lands any more.
 
-    def __init__(self, space: str, epoch: int, epoch_now: int) -> None:
+    Attributes:
+        last_flush: The last one applied, by whomever; None if that is not known.
+    """
+
+    def __init__(
+        self, space: str, epoch: int, epoch_now: int, last_flush: int | None = None
+    ) -> None:
         reason = "another owner has taken over"
         if epoch_now < epoch:
             reason = "the server has lost the claim, as a fail-over to a late replica does"
@@ -202,7 +208,8 @@ class NotOwner(StorageReset):
             space,
             f"it was claimed with epoch {epoch} and the epoch is {epoch_now} now; {reason}",
         )
-        self.args = (space, epoch, epoch_now)
+        self.args = (space, epoch, epoch_now, last_flush)
+        self.last_flush = last_flush
         self.epoch = epoch
         self.epoch_now = epoch_now
 

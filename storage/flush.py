@@ -36,6 +36,7 @@ class Flusher:
     Attributes:
         sealed: Number of the newest flush that is sealed.
         durable: Every flush up to this number is in Redis.
+        committed: The same as the backend counts, where one flush may take several numbers.
         gate: Number of the newest flush, sealed or being filled, with a write to be confirmed.
         alarms: The alarms by name as they stand after all writes.
         on_alarms: Called when they have changed; none at first.
@@ -56,7 +57,7 @@ class Flusher:
         on_durable: Callable[[], None] | None,
         on_failed: Callable[[StorageError], None] | None,
     ) -> None:
-        self.sealed = self.durable = self.gate = claim.flush_number
+        self.sealed = self.durable = self.gate = self.committed = claim.flush_number
         self.alarms = dict(claim.alarms)
         self.on_alarms: Callable[[], None] | None = None
         self.on_flushed: Callable[[float], None] | None = None
@@ -71,7 +72,6 @@ class Flusher:
         self._holders = holders
         self._on_durable = on_durable
         self._on_failed = on_failed
-        self._committed = claim.flush_number  # one flush takes several where values are large
         self._pending = False  # something is to be flushed and not sealed
         self._alarms_changed: dict[str, Alarm | None] = {}
         self._show_alarm = False  # the index may be wrong
@@ -222,8 +222,8 @@ class Flusher:
         self._owner, self._epoch = owner, self._epoch + 1
         if self._next_owner == owner:
             self._next_owner = None
-        if last_flush < self._committed:
-            raise FlushMissing(self._space, self._committed + 1, last_flush)
+        if last_flush < self.committed:
+            raise FlushMissing(self._space, self.committed + 1, last_flush)
         if self._next_owner is None:
             self._resolve_reclaimed()
 
@@ -233,13 +233,13 @@ class Flusher:
     async def _commit(self, batch: Batch, entries: Mapping[str, Known]) -> None:
         """Bring entries to the backend with all else that is in `batch`."""
         limits = self._limits
-        batch.flush_number = self._committed + 1
+        batch.flush_number = self.committed + 1
         batch.writes = self._index.changes(entries, batch.clear)
         batch.size_bytes = sum(map(len, filter(None, entries.values())))
         if not batch.clear:
             batch.merges = self._index.merges(limits.shard_fields_max, limits.shard_bytes_max)
         self._index.apply(await self._backend.commit(batch))
-        self._committed += 1
+        self.committed += 1
 
     def _seal(self) -> tuple[Batch, dict[str, Known], list[str]]:
         """Take what is pending: all but its keys, its keys, and which of them are large values'."""

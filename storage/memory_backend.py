@@ -92,7 +92,7 @@ class MemoryBackend:
         await asyncio.sleep(0)
         kept = self._spaces.setdefault(space, _Space())
         if (kept.epoch, kept.owner) not in ((epoch, owner), (epoch + 1, new_owner)):
-            raise NotOwner(space, epoch, kept.epoch)
+            raise NotOwner(space, epoch, kept.epoch, kept.flush_number)
         kept.epoch, kept.owner = epoch + 1, new_owner
         return kept.flush_number
 
@@ -107,7 +107,7 @@ class MemoryBackend:
         """Apply one flush. See `Backend.commit`."""
         kept = self._spaces.setdefault(batch.space, _Space())
         if (kept.epoch, kept.owner) != (batch.epoch, batch.owner):
-            raise NotOwner(batch.space, batch.epoch, kept.epoch)
+            raise NotOwner(batch.space, batch.epoch, kept.epoch, kept.flush_number)
         if kept.flush_number >= batch.flush_number:
             committed = Committed(batch.flush_number, kept.index(), [], True, kept.alarm_at_ms())
         elif kept.flush_number != batch.flush_number - 1:

@@ -57,12 +57,12 @@ class RedisBackend:
 
     async def reclaim(self, space: str, *, owner: str, epoch: int, new_owner: str) -> int:
         """Go on with a claim under another name. See `Backend.reclaim`."""
-        granted, answer = await self._reclaim(
+        granted, *answer = await self._reclaim(
             [keys.metadata_key(space)], [epoch, owner, new_owner], repeat=True
         )
         if not granted:
-            raise NotOwner(space, epoch, answer)
-        return int(answer)
+            raise NotOwner(space, epoch, *answer)
+        return int(answer[0])
 
     async def release(self, space: str, *, owner: str, epoch: int) -> None:
         """Give the claim back. See `Backend.release`."""
@@ -104,7 +104,7 @@ class RedisBackend:
             repeat=True,
         )
         if answer[0] == _NOT_OWNER:
-            raise NotOwner(batch.space, batch.epoch, answer[1])
+            raise NotOwner(batch.space, batch.epoch, *answer[1:])
         if answer[0] == _FLUSH_MISSING:
             raise FlushMissing(batch.space, batch.flush_number, answer[1])
         if shown is not None:

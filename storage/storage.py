@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from .admission import checked_encoded
 from .backend import Backend, Claim
-from .errors import StorageError
+from .errors import NotOwner, StorageError
 from .large_values import write_large
 from .limits import StorageLimits
 from .operations import Operations
@@ -165,6 +165,11 @@ class Storage(Operations):
             StorageReset: If that failed.
         """
         await self._space.flusher.close()
+
+    def is_undone(self, error: NotOwner) -> bool:
+        """Whether nothing that was not known to be durable has landed; False if nobody knows."""
+        last_flush = error.last_flush
+        return last_flush is not None and last_flush <= self._space.flusher.committed
 
     async def reclaim(self, owner: str) -> None:
         """Go on with the claim under another name, if nobody else has had the space meanwhile.

@@ -13,7 +13,7 @@
 --
 -- Applied:        {0, alarm or '', changed index entries, removed shards, whole}
 -- Applied before: {1, alarm or '', the whole index, {}, 1}   the answer was lost
--- Not the owner:  {2, epoch now}
+-- Not the owner:  {2, epoch now, last flush}
 -- Flush missing:  {3, last flush}   the one before is not here: a fail-over lost it
 --
 -- `whole` is 1 if everything that is not in the entries is gone.
@@ -48,7 +48,7 @@ end
 local known = redis.call('HMGET', own, '\255e', '\255f', '\255n', '\255t', '\255o')
 -- The owner too: where a fail-over lost a claim, somebody else's may have the same epoch.
 if known[1] ~= ARGV[1] or known[5] ~= ARGV[13] then
-    return {2, tonumber(known[1] or 0)}
+    return {2, tonumber(known[1] or 0), tonumber(known[2] or 0)}
 end
 local next_shard = tonumber(known[3] or 1)
 local last_flush = tonumber(known[2] or 0)

@@ -41,8 +41,10 @@ async def test_who_was_not_the_last_one_is_refused(place: Place, stays: bool) ->
     await place.backend.claim(SPACE, owner="other", address="", takeover_epoch=1)
     if not stays:
         await place.backend.release(SPACE, owner="other", epoch=2)
-    with pytest.raises(NotOwner):
+    with pytest.raises(NotOwner) as refused:
         await storage.reclaim("new")
+    assert refused.value.last_flush == 1
+    assert storage.is_undone(refused.value)
     with pytest.raises(StorageReset):
         storage.put("n", 2)
 
@@ -70,7 +72,7 @@ async def test_a_server_that_has_lost_flushes_is_noticed(place: Place) -> None:
     storage = await place.open(owner="old")
     storage.put("n", 1)
     await storage.sync()
-    storage._space.flusher._committed += 1
+    storage._space.flusher.committed += 1
     with pytest.raises(FlushMissing):
         await storage.reclaim("new")
     await storage.release()
@@ -83,3 +85,27 @@ async def test_an_ended_storage_is_not_taken_on(place: Place) -> None:
     storage.abandon()
     with pytest.raises(StorageReset):
         await storage.reclaim("new")
+
+
+async def test_a_refused_flush_says_whether_it_may_have_landed(place: Place) -> None:
+    """It has not where the last one applied is one that its owner knows of."""
+    storage = await place.open(owner="old")
+    storage.put("n", 1)
+    await storage.sync()
+    other = await place.open(owner="other", takeover_epoch=1)
+    refused: list[NotOwner] = []
+    for write in (False, True):
+        if write:
+            other.put("n", 2)
+            await other.sync()
+        late = await place.backend.claim(SPACE, owner="other", address="")
+        with pytest.raises(NotOwner) as error:
+            await place.backend.reclaim(SPACE, owner="old", epoch=1, new_owner="new")
+        refused.append(error.value)
+        other = await place.open(owner="other", takeover_epoch=late.epoch)
+    assert [storage.is_undone(error) for error in refused] == [True, False]
+    storage.put("n", 3)
+    with pytest.raises(NotOwner) as error:
+        await storage.sync()
+    assert not storage.is_undone(error.value)
+    assert not storage.is_undone(NotOwner(SPACE, 1, 2))
