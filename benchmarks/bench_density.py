@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import datetime
 import json
 import random
 import resource
@@ -281,8 +280,7 @@ def write_json(outcome: Outcome) -> str:
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / "density.json"
     content = {
-        "measured_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "machine": report.machine(),
+        **report.circumstances(),
         "versions": {
             "workerd": WorkerdServer(FOLDER).versions(),
             "parlour": ParlourOverValkey(FOLDER).versions(),

@@ -10,7 +10,6 @@ answer leaves when that is durable. The Durable Objects of workerd do the same.
 from __future__ import annotations
 
 import argparse
-import datetime
 import gc
 import itertools
 import json
@@ -265,8 +264,7 @@ def write_json(outcome: Outcome) -> str:
         for case in CASES
     ]
     content = {
-        "measured_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "machine": report.machine(),
+        **report.circumstances(),
         "versions": {
             "workerd": WorkerdServer(FOLDER).versions(),
             "parlour": ParlourOverValkey(FOLDER).versions(),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.ratios import Ratio, ratio_of
-from benchmarks.report import OTHERS_CPU_MAX
+from benchmarks.report import FORMAT, OTHERS_CPU_MAX
 
 Better = Literal["more", "less"]
 LOAD_QUESTIONS = ("echo", "rooms", "fanout", "http", "storage", "calls", "deploy")
@@ -81,7 +81,9 @@ def read_all(folder: Path) -> list[Measured]:
 
 
 def _content(path: Path) -> dict[str, Any] | None:
-    return json.loads(path.read_text()) if path.exists() else None
+    """The file; None where there is none, or one that an earlier version of the question wrote."""
+    content: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return content if content.get("format") == FORMAT else None
 
 
 def _load_cases(case: dict[str, Any]) -> Iterator[CaseFigures]:

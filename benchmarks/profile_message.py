@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from benchmarks import harness, report
 from benchmarks.cpu import TICKS_PER_S
 from benchmarks.harness import FOLDER, ROOT, Case, Settings
 from benchmarks.peers.parlour_server import ParlourServer
-from benchmarks.peers.process import PeerFailed
+from benchmarks.peers.process import PeerFailed, descendants
 from benchmarks.room_actors import GATEWAY, ROOM_ACTOR, processes
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -40,6 +41,9 @@ CASES = (
 MARGIN_S = 0.5  # after the warm-up, before its end: only the steady part is counted
 PARTS_MAX = 12  # lines of py-spy's answer that are shown
 SAMPLES_PER_S = 500
+SPIED, OTHERS = ("gateway", "room actor"), "others: Ray, Valkey, manager"
+LOAD = b"benchmarks.load"  # in the command line of the load generator
+SPY = shutil.which("py-spy")
 
 
 @dataclass(frozen=True)
@@ -62,57 +66,55 @@ class Profile:
     parts: dict[str, dict[str, float]]  # of a process: its share in each function, by py-spy
 
 
-def profile(peer: ParlourServer, url: str, case: Case, seconds: float) -> Profile:
+def profile(url: str, case: Case, seconds: float) -> Profile:
     """Drive the load; look at the processes in its steady part.
 
     Raises:
         PeerFailed: The load failed.
     """
     settings = Settings(("parlour",), 1, seconds, 1.0)
-    counted: dict[str, tuple[float, float]] = {}
-    spied: dict[str, dict[str, float]] = {}
-
-    def look() -> None:
-        time.sleep(settings.warmup_s + MARGIN_S)
-        names = _names(peer)
-        before, began_s = {pid: _ticks(pid) for pid in names}, time.monotonic()
-        spies = [(names[pid], _Spy(pid, seconds - 2 * MARGIN_S)) for pid in _spied(names)]
-        time.sleep(max(0.1, seconds - 2 * MARGIN_S))
-        took_s = time.monotonic() - began_s
-        for pid, name in names.items():
-            user, kernel = (
-                (now - then) / TICKS_PER_S / took_s
-                for now, then in zip(_ticks(pid), before[pid], strict=True)
-            )
-            known = counted.get(name, (0.0, 0.0))
-            counted[name] = (known[0] + user, known[1] + kernel)
-        spied.update({name: spy.shares() for name, spy in spies})
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    run = harness.measure(case, url, settings, 1)
-    watcher.join()
-    rate = run["per_second"]
-    costs = [
-        Cost(name, user / rate * 1e6, kernel / rate * 1e6)
-        for name, (user, kernel) in counted.items()
-    ]
+    steady_s = max(0.1, seconds - 2 * MARGIN_S)
+    with ThreadPoolExecutor(1) as pool:
+        looked = pool.submit(look, settings.warmup_s + MARGIN_S, steady_s)
+        run = harness.measure(case, url, settings, 1)
+        cores, parts = looked.result()
     own, kernel = run["cpu"] - run["cpu_kernel"], run["cpu_kernel"]
-    costs.append(Cost("load generator", own / rate * 1e6, kernel / rate * 1e6))
-    return Profile(case.name, rate, run["p50_us"], costs, spied)
+    cores["load generator"] = (own, kernel)
+    rate = run["per_second"] / 1e6
+    costs = [Cost(name, user / rate, kernel / rate) for name, (user, kernel) in cores.items()]
+    return Profile(case.name, run["per_second"], run["p50_us"], costs, parts)
 
 
-def _names(peer: ParlourServer) -> dict[int, str]:
-    """The processes whose CPU counts, by what they do for a message."""
-    names = {pid: "gateway" for pid in processes(GATEWAY)}
+def look(
+    after_s: float, for_s: float
+) -> tuple[dict[str, tuple[float, float]], dict[str, dict[str, float]]]:
+    """What each process used, in cores, in its own code and in the kernel; and py-spy's shares."""
+    time.sleep(after_s)
+    names = named_processes()
+    before, began_s = {pid: _ticks(pid) for pid in names}, time.monotonic()
+    spies = {name: _Spy(pid, for_s) for pid, name in names.items() if name in SPIED and SPY}
+    time.sleep(for_s)
+    took_s = time.monotonic() - began_s
+    cores: dict[str, tuple[float, float]] = {}
+    for pid, name in names.items():
+        user, kernel = (
+            max(0, now - then) / TICKS_PER_S / took_s
+            for now, then in zip(_ticks(pid), before[pid], strict=True)
+        )
+        known = cores.get(name, (0.0, 0.0))
+        cores[name] = (known[0] + user, known[1] + kernel)
+    return cores, {name: spy.shares() for name, spy in spies.items()}
+
+
+def named_processes() -> dict[int, str]:
+    """All processes of the peer, by what they do for a message."""
+    found = set(descendants(os.getpid()))
+    generators = {pid for pid in found if LOAD in _command(pid)}
+    names = dict.fromkeys(sorted(found - generators), OTHERS)
     actors = {pid: sum(_ticks(pid)) for pid in processes(ROOM_ACTOR)}
     busiest = max(actors, key=lambda pid: actors[pid])
+    names |= {pid: "gateway" for pid in processes(GATEWAY)}
     return names | {pid: "room actor" if pid == busiest else "standbys" for pid in actors}
-
-
-def _spied(names: Mapping[int, str]) -> Iterator[int]:
-    if shutil.which("py-spy"):
-        yield from (pid for pid, name in names.items() if name in ("gateway", "room actor"))
 
 
 class _Spy:
@@ -147,9 +149,19 @@ def shares_of(folded: str) -> dict[str, float]:
     return {name: count / total for name, count in counts.most_common(PARTS_MAX)}
 
 
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""  # ended meanwhile
+
+
 def _ticks(pid: int) -> tuple[int, int]:
-    """Processor time so far, in its own code and in the kernel."""
-    tail = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    """Processor time so far, in its own code and in the kernel; none once the process has ended."""
+    try:
+        tail = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0, 0
     return int(tail[11]), int(tail[12])
 
 
@@ -200,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         peer = ParlourServer(FOLDER)
         try:
             url = peer.start()
-            profiles = [profile(peer, url, case, options.seconds) for case in CASES]
+            profiles = [profile(url, case, options.seconds) for case in CASES]
         except PeerFailed as error:
             print(error, file=sys.stderr)
             return 1

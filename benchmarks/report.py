@@ -16,6 +16,7 @@ from benchmarks.ratios import Ratio, ratio_of
 if TYPE_CHECKING:
     from benchmarks.harness import Case, Outcome, Run
 
+FORMAT = 2  # of the files of results; those in another one are asked again
 Figure = Literal["per_second", "p50_us"]
 COLUMNS = (
     "",
@@ -103,9 +104,10 @@ def machine() -> dict[str, Any]:
 
 
 def circumstances() -> dict[str, Any]:
-    """What every file of results says first: when, and on what."""
+    """What every file of results says first: its form, when, and on what."""
     now = datetime.datetime.now(datetime.UTC)
-    return {"measured_at": now.isoformat(timespec="seconds"), "machine": machine()}
+    at = now.isoformat(timespec="seconds")
+    return {"format": FORMAT, "measured_at": at, "machine": machine()}
 
 
 def _cells(peer: str, measured: dict[str, list[Run]]) -> tuple[str, ...]:

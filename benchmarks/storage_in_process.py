@@ -285,7 +285,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures = runner.run(measure(rounds, urls))
     for folder in folders.values():
         shutil.rmtree(folder, ignore_errors=True)
-    content = {"machine": report.machine(), "figures": [asdict(figure) for figure in figures]}
+    content = {**report.circumstances(), "figures": [asdict(figure) for figure in figures]}
     path = FOLDER / "storage_in_process.json"
     path.write_text(json.dumps(content, indent=1) + "\n")
     print(f"\nAll rounds: {path.relative_to(ROOT)}\n")

@@ -45,7 +45,7 @@ def woken(folder: Path) -> None:
     took = bench_wake.Run(1, 500, 2000.0, 4.0, 9.0, 9.0, 0.0)
     runs = {"workerd": [asdict(took)], "parlour": [{**asdict(took), "total_ms": 900.0}]}
     cases = [{**asdict(case), "runs": runs} for case in bench_wake.CASES]
-    content = {"machine": report.machine(), "rooms": 500, "cases": cases, "versions": {}}
+    content = {**report.circumstances(), "rooms": 500, "cases": cases, "versions": {}}
     (folder / "wake.json").write_text(json.dumps(content))
 
 
@@ -58,7 +58,7 @@ def dense(folder: Path) -> None:
     ]
     outcome.growth = {"live-parlour": [(500, 30.0), (1000, 60.0)], "live-workerd": [(1000, 300.0)]}
     content = {
-        "machine": report.machine(),
+        **report.circumstances(),
         "rooms": 1000,
         "figures": [asdict(figure) for figure in outcome.figures],
         "growth": outcome.growth,
@@ -107,6 +107,18 @@ def test_a_question_that_is_asked_again_leaves_the_others(tmp_path: Path) -> Non
 
     assert "| parlour ≥ 1.5 x workerd | 2.00  | met |" in results.read_text()
     assert "| echo: 50 clients, 64 B | parlour ≥ 3 x workerd | 4.00" in results.read_text()
+
+
+def test_files_of_an_earlier_form_count_as_not_there(tmp_path: Path) -> None:
+    """They are left alone, and the rest is shown."""
+    measured(tmp_path, bench_http.QUESTION, workerd=1000.0, parlour=1000.0)
+    (tmp_path / "echo.json").write_text(json.dumps({"question": "Echo", "cases": [{}]}))
+
+    [page, *plots] = write(tmp_path, tmp_path / "RESULTS.md", tmp_path / "plots")
+
+    assert "Echo" not in page.read_text()
+    assert "HTTP requests" in page.read_text()
+    assert plots == []
 
 
 def test_every_plot_is_drawn_and_shown(tmp_path: Path) -> None:

@@ -77,7 +77,8 @@ async def put(socket: WebSocket, room: str) -> None:
 
 @app.websocket("/parties/get/{room}")
 async def get(socket: WebSocket, room: str) -> None:
-    await redis.hset(room, mapping={f"key-{key:08}": "x" * 64 for key in range(KEYS)})
+    if not await redis.exists(room):
+        await redis.hset(room, mapping={f"key-{key:08}": "x" * 64 for key in range(KEYS)})
     await socket.accept()
     async for message in socket.iter_text():
         if len(await redis.hget(room, key_of(message))) == 64:
