@@ -11,7 +11,7 @@ from tests.support.requirements import require
 
 HERE = Path(__file__).parent
 CACHE = HERE.parents[1] / "build" / "clients"
-SOURCES = ("driver.js",)
+SOURCES = ("driver.js", "page.jsx")
 INSTALL_TIMEOUT_S = 180
 
 
@@ -45,3 +45,20 @@ def installed() -> Path:
     for name in SOURCES:
         shutil.copy(HERE / name, folder)
     return folder
+
+
+def bundle(folder: Path, source: str) -> str:
+    """A script for browsers of one of the sources and all that it imports."""
+    run = subprocess.run(
+        [
+            str(folder / "node_modules" / ".bin" / "esbuild"),
+            *(source, "--bundle", "--minify", "--jsx=automatic", "--log-level=warning"),
+            '--define:process.env.NODE_ENV="production"',
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return run.stdout
