@@ -16,6 +16,7 @@ class Attachment:
     __slots__ = (
         "_begun",
         "_under_way",
+        "address",
         "careful_until",
         "channel",
         "connections",
@@ -25,10 +26,19 @@ class Attachment:
         "reported",
     )
 
-    def __init__(self, link: Link, channel: int, gateway_id: str, careful_until: int) -> None:
+    def __init__(
+        self,
+        link: Link,
+        channel: int,
+        gateway_id: str,
+        careful_until: int,
+        address: str = "",
+    ) -> None:
+        """`address` is where the gateway can be summoned; empty where it is the only one."""
         self.link = link
         self.channel = channel
         self.gateway_id = gateway_id
+        self.address = address
         self.careful_until = careful_until
         self.connections: dict[int, Connection] = {}
         self.finished = 0  # every event up to this one is handled

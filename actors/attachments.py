@@ -6,7 +6,7 @@ it is not here, that it is gone) does not wait for anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from . import messages
 from .attachment import Attachment
@@ -22,8 +22,14 @@ _PLACES_OF_CLAIM = 2**32  # connections that a room may meet until it is claimed
 class Attachments:
     """The gateways of one room."""
 
-    def __init__(self, room: Outlet) -> None:
+    def __init__(self, room: Outlet, on_new_holder: Callable[[], None] | None = None) -> None:
+        """`on_new_holder` is to have the metadata name a gateway that it does not name yet."""
         self._room = room
+        self._on_new_holder = on_new_holder
+        self._holders: dict[
+            str, str
+        ] = {}  # as the metadata names them, or will with the next flush
+        self._gone: set[str] = set()  # of those, gateways that hold no client any more
         self._attachments: dict[tuple[Link, int], Attachment] = {}
         self._progress: Mapping[str, int] = {}
         self._auto_response: AutoResponse | None = None
@@ -47,7 +53,9 @@ class Attachments:
         gateway. They are closing, but nobody has been told yet.
         """
         assert link.peer is not None
-        attachment = Attachment(link, channel, link.peer.id, attach.careful_until)
+        attachment = Attachment(
+            link, channel, link.peer.id, attach.careful_until, link.peer.address
+        )
         attachment.finished = attachment.reported = self._progress.get(link.peer.id, 0)
         replaced = []
         for record in attach.connections:
@@ -71,9 +79,13 @@ class Attachments:
         self._progress = {**self._progress, **{a.gateway_id: a.finished for a in removed}}
         return removed
 
-    def resume_from(self, progress: Mapping[str, int], epoch: int) -> None:
-        """The claim says how far the room had got with each gateway's events."""
+    def resume_from(
+        self, progress: Mapping[str, int], epoch: int, holders: Mapping[str, str]
+    ) -> None:
+        """The claim says how far the room had got with each gateway's events, and which of them
+        hold its clients."""
         self._progress = progress
+        self._holders = dict(holders)
         self._places = epoch * _PLACES_OF_CLAIM
         for attachment in self._attachments.values():
             done = progress.get(attachment.gateway_id, 0)
@@ -82,6 +94,39 @@ class Attachments:
     def are_careful(self) -> bool:
         """Whether events are not handled yet of which one has killed a process."""
         return any(a.finished < a.careful_until for a in self._attachments.values())
+
+    # Gateways that hold connections, as the metadata names them
+
+    def met(self, attachment: Attachment) -> None:
+        """A connection of a gateway is the room's: were the room to wake anew, it must be known.
+
+        What the room sends from now on waits until the metadata names the gateway.
+        """
+        is_new = attachment.address and attachment.gateway_id not in self._holders
+        if is_new and attachment.connections and self._on_new_holder is not None:
+            self._on_new_holder()
+
+    def absent_holders(self) -> dict[str, str]:
+        """Gateways that hold connections of the room, as far as is known, and are not attached."""
+        here = {attachment.gateway_id for attachment in self._attachments.values()}
+        return {id: address for id, address in self._holders.items() if id not in here}
+
+    def forget_holder(self, gateway_id: str) -> None:
+        """A gateway holds no client of the room; with the next flush it is forgotten."""
+        self._gone.add(gateway_id)
+
+    def holder_changes(self) -> dict[str, str]:
+        """What the metadata has to be told with the flush that is sealed now: id -> address, or ""
+        to forget one."""
+        attached = self._attachments.values()
+        holding = {a.gateway_id: a.address for a in attached if a.connections and a.address}
+        left = {a.gateway_id for a in attached} | self._gone
+        changes = {id: where for id, where in holding.items() if id not in self._holders}
+        changes |= {id: "" for id in left - holding.keys() if id in self._holders}
+        self._gone.clear()
+        self._holders.update(changes)
+        self._holders = {id: where for id, where in self._holders.items() if where}
+        return changes
 
     # Connections
 

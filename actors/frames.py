@@ -84,6 +84,8 @@ class Kind(enum.IntEnum):
     WATCH = 46  # manager to room actor: watch.Watching
     SEEN = 47  # room actor to manager: watch.SeenBatch
     COUNTS = 45  # gateway to manager: counts.GatewayReport
+    SUMMON = 60  # room actor to gateway, on a link of its own: messages.Summon
+    NOT_HELD = 61  # gateway, in answer: messages.NotHeld
     EXIT = 44  # manager to room actor: leave every room in good order, then end the process
 
     # Between gateway and edge; `number` is an exchange of the gateway's. See body_stream.py.
@@ -105,8 +107,7 @@ BROADCAST_TEXT, BROADCAST_BINARY = int(Kind.BROADCAST_TEXT), int(Kind.BROADCAST_
 # Payload of GONE: no event is to blame; one may be; b"" is for in good order.
 GONE_LOST = b"lost"
 GONE_BROKEN = b"broken"
-# In order too, but gateways that hold connections come back at once: there are several, and one
-# alone would wake the room without the others' clients.
+# In order too, but gateways that hold connections come back at once: it goes on somewhere else.
 GONE_RETURN = b"return"
 
 

@@ -135,6 +135,7 @@ async def _finish_message(live: LiveRoom, result: Awaitable[object]) -> None:
 async def _connect(live: LiveRoom, room: Room, event: Event) -> None:
     record = messages.decode(event.payload, messages.ConnectionRecord)
     older = live.attachments.admit(event.attachment, record)
+    live.attachments.met(event.attachment)
     connection = event.attachment.connections[event.number]
     if older is not None:
         await _replace(live, room, older)
@@ -217,6 +218,7 @@ def tell_handled(live: LiveRoom, event: Event) -> None:
     elif event.kind == Kind.CONNECT:
         record = messages.decode(event.payload, messages.ConnectionRecord)
         older = live.attachments.admit(event.attachment, record)
+        live.attachments.met(event.attachment)
         if older is not None:
             older.replace()
             live.attachments.part(older.attachment, older.number)

@@ -63,7 +63,8 @@ class LiveRoom:
         self.start_failed = False  # on_start raised
         self.hop = Hop(key.space, is_busy=not options.interleave)
         self.own_chain: Chain = (self.hop,)  # of what it calls where nobody waits for it
-        self.attachments = Attachments(self)
+        is_alone = around.summoner is None
+        self.attachments = Attachments(self, None if is_alone else self._record_holders)
         self.streams = Streams(self)
         self.calls = RoomCalls(around.line, lambda: self.output)
         self.storage: Storage
@@ -140,7 +141,10 @@ class LiveRoom:
                 Event(Kind.REPLACED, connection.attachment, connection.number, 0, b"")
             )
         if self.state in (State.LIVE, State.PAUSED):
+            self.attachments.met(attachment)
             self.attachments.tell_ready(attachment)
+        elif self._around.summoner is not None:
+            self._around.summoner.attached(self.key, attachment.gateway_id)
 
     def deliver(
         self, link: Link, channel: int, kind: int, number: int, sequence: int, payload: bytes
@@ -170,12 +174,8 @@ class LiveRoom:
                 self._mailbox.put(Event(Kind.CLOSED, attachment, number, 0, lost))
 
     def leave(self, reason: str) -> None:
-        """Leave this process in good order; to hibernate only if the room is still idle.
-
-        A room with clients of several gateways does not hibernate: the one that woke it would be
-        alone with it until the others had something to say, and their clients miss broadcasts.
-        """
-        if reason == "hibernate" and (not self.idle or self.attachments.gateway_count > 1):
+        """Leave this process in good order; to hibernate only if the room is still idle."""
+        if reason == "hibernate" and not self.idle:
             return
         if self._leave_reason is None:
             self._leave_reason = reason
@@ -292,6 +292,7 @@ class LiveRoom:
             self._refuse(Refused("storage", str(error)))
             return None
         self._open(claim)
+        await self._gather()
         try:
             handling = self._build()
             async with asyncio.timeout(self._options.handler_s_max):
@@ -308,11 +309,19 @@ class LiveRoom:
             self._refuse(Refused("start failed", "the room's on_start raised"))
             return None
         self._step(Step.STARTED)
+        for attachment in self.attachments:
+            self.attachments.met(attachment)
         self._counts.wakes.observe(self._around.clock() - self.started_s)
         self.alarms.go_live()
         for attachment in self.attachments:
             self.attachments.tell_ready(attachment)
         return handling
+
+    async def _gather(self) -> None:
+        """Have every gateway that holds clients of the room be here before anything is said."""
+        summoner, absent = self._around.summoner, self.attachments.absent_holders()
+        if summoner is not None and absent:
+            await summoner.gather(self.key, absent, self.attachments.forget_holder)
 
     def _open(self, claim: Claim) -> None:
         self._claimed = True
@@ -320,6 +329,7 @@ class LiveRoom:
             self._around.backend,
             claim,
             progress=self.attachments.finished_events,
+            holders=None if self._around.summoner is None else self.attachments.holder_changes,
             on_durable=self._on_durable,
             on_failed=self._on_storage_failed,
             on_alarms=self.alarms.set_timer,
@@ -327,7 +337,7 @@ class LiveRoom:
         )
         self.alarms.open(self.storage)
         self.output = OutputGate(self.storage)
-        self.attachments.resume_from(claim.progress, claim.epoch)
+        self.attachments.resume_from(claim.progress, claim.epoch, claim.holders)
 
     def _build(self) -> Handling:
         self._room = self._room_class._build(self)
@@ -419,7 +429,8 @@ class LiveRoom:
         self._step(Step.LEFT)
         reason = self._leave_reason or "shutdown"
         self._counts.left[reason] = self._counts.left.get(reason, 0) + 1
-        self.attachments.tell_gone(GONE_RETURN if self.attachments.gateway_count > 1 else b"")
+        goes_on = reason != "hibernate" and self.attachments.gateway_count > 1
+        self.attachments.tell_gone(GONE_RETURN if goes_on else b"")
 
     def _waiting_chain(self) -> Chain:
         """Who waits for on_start: the room itself, and who has called it by then."""
@@ -447,6 +458,9 @@ class LiveRoom:
                 log.warning("the claim of room %s is left to its lease: %r", self.key, error)
         self._step(Step.CLEARED)
         self.attachments.tell_lost(self._gone_how)
+
+    def _record_holders(self) -> None:
+        self.storage.record_holders()
 
     def _on_durable(self) -> None:
         self.output.release()

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from .counts import ProcessCounts
+from .resources import NO_RESOURCES, ActorResources
 
 ROOM_ID_BYTES_MAX = 1024
 
@@ -23,6 +24,7 @@ class Hello(msgspec.Struct, frozen=True):
     pid: int
     address: str = ""  # where it accepts links itself
     version: int = 0  # of the code that a room actor has loaded
+    resources: ActorResources = NO_RESOURCES  # that a room actor has of Ray
 
 
 class RoomKey(msgspec.Struct, frozen=True, order=True):
@@ -89,6 +91,21 @@ class Refused(msgspec.Struct):
     reason: str  # "held", "absent", "storage", "start failed", "unknown party"
     message: str
     address: str = ""  # with "held": where the room is
+
+
+class Summon(msgspec.Struct, frozen=True):
+    """A room that is awake calls a gateway that may hold clients of it."""
+
+    key: RoomKey
+    gateway_id: str
+    address: str  # of the room actor
+
+
+class NotHeld(msgspec.Struct, frozen=True):
+    """The gateway, or the one before it, holds no client of the room."""
+
+    key: RoomKey
+    gateway_id: str
 
 
 class Closed(msgspec.Struct):
@@ -162,11 +179,13 @@ class Placed(msgspec.Struct):
     """The manager's answer to WAKE: the room actor to attach to, or why there is none.
 
     With `elsewhere` it is another manager that should be asked: this node is short of something.
+    `lacking`: the error is that no node has the resources free that the room's party asks for.
     """
 
     address: str = ""
     error: str = ""
     elsewhere: str = ""
+    lacking: bool = False
 
 
 class RoomReport(msgspec.Struct):
@@ -177,7 +196,6 @@ class RoomReport(msgspec.Struct):
     last_event_s: float  # on the monotonic clock of this node
     connections: int
     started_s: float
-    gateways: int = 1  # that hold connections of it
 
 
 class Report(msgspec.Struct):

@@ -21,6 +21,7 @@ from typing import NamedTuple
 PEER_SILENCE_MS = 2_500  # without an answer from the other kernel: its node is dead or cut off
 PROBE_IDLE_S, PROBE_INTERVAL_S, PROBES = 1, 1, 3
 PORT_MAX = 65535
+FOLDER_ID_CHARACTERS = 16  # of a node's id in the name of its folder: a socket's path is short
 _PLACE = re.compile(r"(\[[^\[\]]*:[^\[\]]*\]|[^\[\]:]+):([1-9][0-9]{0,4})")
 
 
@@ -105,6 +106,16 @@ class Network:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_cert_chain(self.tls.certificate, self.tls.key)
         return context
+
+
+def node_folder(node_id: str) -> str:
+    """Where a node that is one of several has its Unix sockets."""
+    return f"/tmp/parlour-{node_id[:FOLDER_ID_CHARACTERS]}"
+
+
+def manager_address(folder: str) -> str:
+    """Where the hibernation manager listens for processes of its own node."""
+    return f"{folder}/manager.sock"
 
 
 def tls_of_ray(environment: Mapping[str, str]) -> TlsFiles | None:

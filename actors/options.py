@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from .cors import Cors, cors_of
 from .edge_hooks import edge_hooks_of
+from .resources import NO_RESOURCES, ActorResources
 
 if TYPE_CHECKING:
     from .room import Room
 
 ROOMS_PER_ACTOR_MAX = 10_000
+RESOURCE_MIN = 0.0001  # of one resource: Ray counts in such pieces
+_RAY_NAMES = frozenset({"CPU", "GPU", "memory", "object_store_memory"})
 BODY_BYTES_MAX = 64 * 1024 * 1024  # that a class may have kept in memory whole
 SEND_BUFFER_BYTES_MIN = 64 * 1024  # that a transport takes before it says that it is full
 SEND_BUFFER_BYTES_MAX = 1024 * 1024 * 1024
@@ -42,6 +47,7 @@ class RoomOptions(msgspec.Struct, frozen=True):
     body_bytes_max: int = 16 * 1024 * 1024  # of a request's body that is kept whole
     stream_bodies: bool = False
     cors: Cors | None = None
+    resources: ActorResources = NO_RESOURCES
 
 
 def options_of(room_class: type[Room]) -> RoomOptions:
@@ -97,4 +103,43 @@ def options_of(room_class: type[Room]) -> RoomOptions:
         body_bytes_max=count("body_limit", BODY_BYTES_MAX),
         stream_bodies=flag("stream_bodies"),
         cors=cors,
+        resources=_resources_of(room_class),
     )
+
+
+def _resources_of(room_class: type[Room]) -> ActorResources:
+    def amount(name: str) -> float:
+        value = getattr(room_class, name)
+        if isinstance(value, bool) or (value != 0 and not _is_amount(value)):
+            allowed = f"0 or a number of at least {RESOURCE_MIN}"
+            raise InvalidOption(room_class.__name__, name, value, allowed)
+        return float(value)
+
+    num_gpus = amount("num_gpus")
+    if num_gpus > 1 and num_gpus != int(num_gpus):
+        allowed = "a part of one GPU or a whole number of them"
+        raise InvalidOption(room_class.__name__, "num_gpus", room_class.num_gpus, allowed)
+    memory = room_class.memory
+    if isinstance(memory, bool) or not isinstance(memory, int) or not 0 <= memory <= 2**50:
+        raise InvalidOption(room_class.__name__, "memory", memory, "a whole number of bytes")
+    return ActorResources(amount("num_cpus"), num_gpus, memory, _custom_resources_of(room_class))
+
+
+def _custom_resources_of(room_class: type[Room]) -> tuple[tuple[str, float], ...]:
+    given = room_class.resources
+    if (
+        not isinstance(given, Mapping)
+        or not all(isinstance(name, str) and name for name in given)
+        or not all(map(_is_amount, given.values()))
+    ):
+        allowed = f"a dict of names with numbers of at least {RESOURCE_MIN}"
+        raise InvalidOption(room_class.__name__, "resources", given, allowed)
+    if _RAY_NAMES & given.keys():
+        allowed = "without CPU, GPU and memory: for those there are num_cpus, num_gpus and memory"
+        raise InvalidOption(room_class.__name__, "resources", given, allowed)
+    return tuple(sorted((name, float(value)) for name, value in given.items()))
+
+
+def _is_amount(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and RESOURCE_MIN <= value < math.inf  # type: ignore[operator]

@@ -108,6 +108,23 @@ class Room:
     If it is set the gateway answers OPTIONS by itself, before any hook.
     """
 
+    num_cpus: float = 0
+    """Processors that Ray sets aside for each room actor of this class; it may wait for them.
+
+    With this or one of the three below a room wakes on a node that has what it asks for, and no
+    process is kept waiting for it: it wakes in the seconds that one takes to start. Ray keeps books
+    of what is asked for and limits nothing.
+    """
+
+    num_gpus: float = 0
+    """GPUs for each room actor, or a part of one; those that it may use Ray names to it."""
+
+    memory: int = 0
+    """Bytes of its node's memory that Ray sets aside for each room actor; see `memory_limit`."""
+
+    resources: Mapping[str, float] = {}
+    """Resources by the names that nodes were started with (`ray start --resources`)."""
+
     _context: RoomContext
 
     @classmethod

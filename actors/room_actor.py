@@ -27,10 +27,12 @@ from .link import Link, connect, listen, listen_to_nodes
 from .live_room import LiveRoom
 from .mailbox import MailboxFull
 from .messages import Attach, Hello, Leave, Refused, Report, RoomKey, RoomReport
-from .network import Address, Network
+from .network import Address, Network, TlsFiles, manager_address, node_folder
 from .options import RoomOptions, options_of
+from .resources import NO_RESOURCES, ActorResources
 from .room import Room
 from .silence import ProcessLease, Silence
+from .summoner import Summoner
 from .surroundings import Surroundings
 from .watch import SEND_S, Watch, Watching
 
@@ -55,6 +57,15 @@ class RoomActorSettings:
     version: int
     network: Network | None = None  # None: no other node is there
     env: Mapping[str, str] = field(default_factory=dict, repr=False)  # see Room.env
+    resources: ActorResources = NO_RESOURCES
+
+    def moved_to(self, node_id: str, host: str, tls: TlsFiles | None) -> RoomActorSettings:
+        """The same on another node of the network, and with that node's manager."""
+        assert self.network is not None
+        folder = node_folder(node_id)
+        network = replace(self.network, folder=folder, host=host, tls=tls)
+        address = manager_address(folder)
+        return replace(self, folder=folder, manager_address=address, network=network)
 
 
 TakeLease = Callable[[str, str, str, Callable[[], None]], ProcessLease]
@@ -93,6 +104,7 @@ class RoomActor:
         self._silence: Silence
         self._backend: Backend
         self._around: Surroundings
+        self._summoner: Summoner | None = None
         self._manager: Link | None = None
         self._servers: list[asyncio.AbstractServer] = []
         self._reporter: asyncio.Task[None] | None = None
@@ -127,6 +139,10 @@ class RoomActor:
         self._lease = self._take_lease(settings.redis_url, settings.id, self.address, on_lost)
         self._silence = Silence(self, self._lease, self._take_name)
         await asyncio.to_thread(self._lease.start)
+        if settings.network is not None:
+            self._summoner = Summoner(
+                self._hello(), settings.network, self._backend.lease_alive, self._may_leave
+            )
         self._around = Surroundings(
             self._backend,
             settings.id,
@@ -134,6 +150,7 @@ class RoomActor:
             self._clock,
             self._room_absent,
             watch=self._watch,
+            summoner=self._summoner,
             env=MappingProxyType(settings.env),
             line=self._line,
         )
@@ -172,6 +189,8 @@ class RoomActor:
             server.close()
         for link in list(self.links):
             link.close()
+        if self._summoner is not None:
+            self._summoner.close()
         self._line.close()
         await asyncio.to_thread(self._lease.stop)
         await self._backend.close()
@@ -295,11 +314,15 @@ class RoomActor:
 
     async def _meet_manager(self) -> None:
         settings = self.settings
-        hello = Hello("room actor", settings.id, os.getpid(), self.address, settings.version)
+        hello = self._hello()
         self._manager = await connect(
             settings.manager_address, hello, self._on_manager_frame, self._on_manager_lost
         )
         self._report()
+
+    def _hello(self) -> Hello:
+        own = self.settings
+        return Hello("room actor", own.id, os.getpid(), self.address, own.version, own.resources)
 
     def _on_manager_lost(self, link: Link) -> None:
         self._manager = None
@@ -345,7 +368,6 @@ class RoomActor:
                 room.last_event_s,
                 room.attachments.connection_count,
                 room.started_s,
-                room.attachments.gateway_count,
             )
             for room in self._rooms.values()
         ]

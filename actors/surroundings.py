@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..storage import Backend, Claim, ClaimHeld
 from .calls import Line
+from .summoner import Summoner
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Surroundings:
     wall_clock: Callable[[], float] = time.time  # the time of day, for alarms
     watch: Watch = field(default_factory=Watch)  # for operators who follow
     line: Line | None = None  # to other rooms
+    summoner: Summoner | None = None  # None: there is no gateway but one
     env: Mapping[str, str] = field(default_factory=dict, repr=False)  # see Room.env
 
     async def claim(self, space: str) -> Claim:

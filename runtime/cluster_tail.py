@@ -19,7 +19,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 from ..actors.watch import Seen
 from .cluster import ANSWER_TIMEOUT_S, ClusterError, status
 from .followers import TooManyFollowers, UnknownFollower, Wanted
-from .node_keeper import actor_name
+from .ray_actors import actor_name
 from .ray_controller import NAMESPACE
 from .status import NodeStatus
 

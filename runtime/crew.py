@@ -10,9 +10,10 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Protocol
 
+from ..actors.resources import NO_RESOURCES, ActorResources
 from ..actors.room_actor import RoomActorSettings
 from .deployment import Deployment
 from .pool import ActorRecord, ActorState, Pool
@@ -30,6 +31,13 @@ class DeployFailed(Exception):
 
 class RunningActor(Protocol):
     """A room actor's process."""
+
+    async def placed(self) -> None:
+        """Wait until it has a process, or none any more."""
+
+    async def joined(self) -> str:
+        """Wait until it reports to the manager of its node; returns that manager's address if the
+        node is another one, and nothing if it is this one or the process has ended."""
 
     async def ended(self) -> str:
         """Wait until it has ended; returns what went wrong, or nothing."""
@@ -57,14 +65,17 @@ class Crew:
         pool: Pool,
         spawn: Callable[[Coroutine[None, None, None]], None],
         on_gone: Callable[[], None],
+        on_joined: Callable[[ActorResources, str], None],
     ) -> None:
-        """`spawn` runs a coroutine as a task; `on_gone` is told that a place has become free."""
+        """`spawn` runs a coroutine as a task; `on_gone` is told that a place has become free,
+        `on_joined` that one with such resources has joined the other manager at that address."""
         self.start_error = ""  # of the room actor that could not start last
         self._settings = settings
         self._starter = starter
         self._pool = pool
         self._spawn = spawn
         self._on_gone = on_gone
+        self._on_joined = on_joined
         self._deployed: Deployment | None = None
         self._running: dict[str, RunningActor] = {}
         self._trials: dict[str, asyncio.Future[str]] = {}  # room actor -> what went wrong
@@ -99,13 +110,14 @@ class Crew:
         self._deployed = deployed
         self._pause_until_s = 0.0
 
-    def fill(self, waiting: int) -> None:
-        """Start as many as are missing, when so many rooms wait for one."""
+    def fill(self, waiting: int, others: Iterable[ActorResources] = ()) -> None:
+        """Start as many as are missing, when so many rooms wait for one; and `others`, with such
+        resources."""
         deployed = self._deployed
         if deployed is None or time.monotonic() < self._pause_until_s:
             return
-        for _ in range(self._pool.missing(waiting)):
-            record = self._pool.add(uuid.uuid4().hex[:12], deployed.version)
+        for resources in [*[NO_RESOURCES] * self._pool.missing(waiting), *others]:
+            record = self._pool.add(uuid.uuid4().hex[:12], deployed.version, resources)
             self._spawn(self._run(record, deployed))
 
     def introduced(self, record: ActorRecord) -> None:
@@ -135,20 +147,47 @@ class Crew:
             self._settings.redis_url,
             record.version,
             self._settings.network,
-            deployed.env,
+            env=deployed.env,
+            resources=record.resources,
         )
-        record.started_s = time.monotonic()
+        record.asked_s = time.monotonic()
+        if not record.resources:
+            record.started_s = record.asked_s
         try:
             actor = await self._starter.start(settings, deployed)
         except Exception as error:  # whatever Ray raises: the place must become free again
             self._could_not_start(record, f"{type(error).__name__}: {error}")
             return
         self._running[record.id] = actor
+        if record.resources and await self._has_joined_another(record, actor):
+            del self._running[record.id]
+            return
         problem = await actor.ended()
         del self._running[record.id]
         if record.state is ActorState.STARTING or record.link is None:
             self._could_not_start(record, problem or "a room actor ended while it started")
         actor.kill()
+
+    async def _has_joined_another(self, record: ActorRecord, actor: RunningActor) -> bool:
+        """Wait until Ray has placed it, which may take any time; whether it went elsewhere."""
+        await actor.placed()
+        record.started_s = time.monotonic()
+        try:
+            manager_address = await actor.joined()
+        except Exception:  # whatever Ray raises: it is there, and who waits for it asks again
+            log.exception("a room actor was placed on another node, and which one is not known")
+            self._pool.remove(record)
+            return True
+        if manager_address:
+            self._pool.remove(record)
+            self._on_joined(record.resources, manager_address)
+        return bool(manager_address)
+
+    def withdraw(self, record: ActorRecord) -> None:
+        """Take back one that Ray has not placed."""
+        self._pool.remove(record)
+        if record.id in self._running:
+            self._running[record.id].kill()
 
     def _could_not_start(self, record: ActorRecord, problem: str) -> None:
         if self._pool.actors.get(record.id) is not record:

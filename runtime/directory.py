@@ -2,7 +2,7 @@
 
 A gateway of a cluster asks it before it has a room woken on its own node: the room may be live on
 another. What it says may be outdated a moment later; the claim decides then, and the gateway asks
-again.
+again. It also keeps the gateway's lease, by which rooms tell whether to wait for it (`summons.py`).
 """
 
 from __future__ import annotations
@@ -48,6 +48,30 @@ class Directory:
                 return await self._find(key)
         except (StorageError, ValueError) as error:
             raise OSError(f"the directory cannot be read: {error}") from error
+
+    async def renew_lease(self, owner: str, address: str, for_s: float) -> None:
+        """Say that a process is alive for so long from now.
+
+        Raises:
+            OSError: As `find`.
+        """
+        await self._execute("SET", lease_key(owner), address, "PX", round(for_s * 1000))
+
+    async def end_lease(self, owner: str) -> None:
+        """Say that it is not any more.
+
+        Raises:
+            OSError: As `find`.
+        """
+        await self._execute("DEL", lease_key(owner))
+
+    async def _execute(self, command: str, name: str, *arguments: str | int) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                server = await self._connected()
+                await server.execute(command, name, *arguments, key=name, repeat=True)
+        except StorageError as error:
+            raise OSError(f"the server cannot be told: {error}") from error
 
     async def _find(self, key: RoomKey) -> Holder | None:
         server, name = await self._connected(), metadata_key(key.space)

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from ..actors import messages
@@ -71,6 +72,7 @@ from .send_buffer import send_limits
 from .settings import GatewaySettings
 from .static_files import StaticFiles
 from .status import GatewayStatus
+from .summons import SummonsDesk
 from .websocket import OPCODE_BINARY, OPCODE_TEXT, build_frame
 
 log = logging.getLogger(__name__)
@@ -95,18 +97,17 @@ class Gateway:
         `token` lets programs call rooms, and without one none can."""
         self.settings = settings
         self.counts = GatewayCounts()
-        me = Hello("gateway", uuid.uuid4().hex, os.getpid())
+        me = self._me = Hello("gateway", uuid.uuid4().hex, os.getpid())
         network = settings.network
         self.edge = EdgeClient(me)
         self.use(news)
         self._managers = Managers(settings.manager_address, me, network)
-        self._router = Router(
-            me,
-            self._managers,
-            self,
-            time.monotonic,
-            network,
-            Directory(settings.redis_url) if network is not None else None,
+        directory = Directory(settings.redis_url) if network is not None else None
+        self._router = Router(me, self._managers, self, time.monotonic, network, directory)
+        self._summons = (
+            SummonsDesk(me.id, network, directory, self._router.come)
+            if network is not None and directory is not None
+            else None
         )
         self.alarm_clock = AlarmClock(
             lambda: open_alarms(settings.redis_url), self._router, lambda: self.parties
@@ -131,6 +132,10 @@ class Gateway:
         Raises:
             OSError: If the port is taken, or the folder of the sockets is not its own.
         """
+        if self._summons is not None:
+            # Before there is a client: each room is told where to summon those that hold some.
+            address = await self._summons.start()
+            self._router.introduce(msgspec.structs.replace(self._me, address=address))
         await self.desk.start()
         # A client that leaves is no longer waited with: a streamed answer would go on for nobody.
         notes: Any = self._notes if self._notes.on else None
@@ -223,6 +228,8 @@ class Gateway:
         self._notes.stop()
         self.edge.close()
         await self._http_server.shutdown(timeout=1.0)
+        if self._summons is not None:
+            await self._summons.stop()
         await self._router.close()
 
     # Clients

@@ -12,12 +12,13 @@ but age and memory of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import NamedTuple
 
 from ..actors.messages import RoomKey
 from ..actors.options import RoomOptions
+from ..actors.resources import NO_RESOURCES, ActorResources
 
 SHARE_WHEN_SHORT = 10  # of the idle rooms, one in so many goes at each look when memory is short
 
@@ -32,7 +33,6 @@ class RoomSnapshot(NamedTuple):
     last_event_s: float
     growth_bytes: int  # of its process since it was a fresh standby
     neighbours: int  # rooms in its process, itself included
-    gateways: int = 1  # that hold connections of it; with several, it stays: see LiveRoom.leave
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ class NodeSnapshot:
 
     now_s: float
     rooms: Sequence[RoomSnapshot]
-    places_wanted: int  # rooms that wait for a process
+    places_wanted: int  # rooms that wait for a process without resources
     short_of_memory: bool
+    resources_wanted: Mapping[ActorResources, int] = field(default_factory=dict)  # the others
 
 
 class Departure(NamedTuple):
@@ -59,18 +60,40 @@ def departures(node: NodeSnapshot, options: Mapping[str, RoomOptions]) -> list[D
         reason = own_reason(room, options[room.key.party], node.now_s)
         if reason is not None:
             found[room.key] = reason
-    wanted = node.places_wanted - len(found)
-    if wanted > 0 or node.short_of_memory:
-        candidates = [
-            room
-            for room in node.rooms
-            if room.key not in found and may_hibernate(room, options[room.key.party])
-        ]
-        if node.short_of_memory:
-            wanted = max(wanted, -(-len(candidates) // SHARE_WHEN_SHORT))
-        for room in nsmallest(wanted, candidates, key=lambda room: room.last_event_s):
-            found[room.key] = "hibernate"
+    if node.short_of_memory:
+        candidates = _candidates(node.rooms, found, options)
+        share = -(-len(candidates) // SHARE_WHEN_SHORT)
+        found.update(_longest_idle(candidates, max(share, node.places_wanted - len(found))))
+    for resources, count in {NO_RESOURCES: node.places_wanted, **node.resources_wanted}.items():
+        if count > 0:
+            helpful = [
+                room
+                for room in node.rooms
+                if _helps(options[room.key.party].resources, to_get=resources)
+            ]
+            wanted = count - sum(room.key in found for room in helpful)
+            found.update(_longest_idle(_candidates(helpful, found, options), wanted))
     return [Departure(key, reason) for key, reason in found.items()]
+
+
+def _helps(has: ActorResources, *, to_get: ActorResources) -> bool:
+    """Whether who wants a process with some resources is helped if one that has others is free."""
+    return bool(has.names & to_get.names) if to_get else not has
+
+
+def _candidates(
+    rooms: Sequence[RoomSnapshot], found: Mapping[RoomKey, str], options: Mapping[str, RoomOptions]
+) -> list[RoomSnapshot]:
+    return [
+        room
+        for room in rooms
+        if room.key not in found and may_hibernate(room, options[room.key.party])
+    ]
+
+
+def _longest_idle(rooms: Sequence[RoomSnapshot], count: int) -> dict[RoomKey, str]:
+    longest = nsmallest(count, rooms, key=lambda room: room.last_event_s)
+    return {room.key: "hibernate" for room in longest}
 
 
 def own_reason(room: RoomSnapshot, options: RoomOptions, now_s: float) -> str | None:
@@ -86,5 +109,4 @@ def own_reason(room: RoomSnapshot, options: RoomOptions, now_s: float) -> str | 
 
 def may_hibernate(room: RoomSnapshot, options: RoomOptions) -> bool:
     """Whether a room could hibernate now."""
-    may_with_connections = options.hibernate_with_connections and room.gateways <= 1
-    return room.idle and (may_with_connections or not room.connections)
+    return room.idle and (options.hibernate_with_connections or not room.connections)

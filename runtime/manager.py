@@ -1,8 +1,7 @@
 """The hibernation manager: one per node. Keeps the standby pool, places rooms, sends them to sleep.
 
-Gateways ask it where a room is; it answers with the room actor that has it, gives it a standby, or
-names the manager of another node where this one is short of something. Room actors report to it.
-Who starts them is in `crew.py`, who tells rooms to leave in `mover.py`.
+Gateways ask it where a room is (`wakes.py` answers), room actors report to it. Who starts them is
+in `crew.py`, who tells rooms to leave in `mover.py`.
 """
 
 from __future__ import annotations
@@ -16,33 +15,32 @@ from collections.abc import Coroutine, Sequence
 
 from ..actors import messages
 from ..actors.counts import GatewayReport
-from ..actors.frames import Kind, pack
+from ..actors.frames import Kind
 from ..actors.link import Link, listen, listen_to_nodes
-from ..actors.messages import Hello, Placed, Report, RoomKey, Wake
+from ..actors.messages import Hello, Report, RoomKey, Wake
 from ..actors.network import Address
 from ..actors.watch import SeenBatch
 from . import memory, sockets_folder
 from .burial import Undertaker
 from .crew import TRIAL_TIMEOUT_S, ActorStarter, Crew
+from .demand import Demand
 from .deployment import Deployment
 from .metrics import NodeMetrics
 from .mover import RoomMover, tell
 from .node_counts import NodeCounts
-from .placement import NodeLoad, elsewhere
+from .placement import NodeLoad
 from .pool import ActorRecord, ActorState, Pool
-from .redirects import Redirects
 from .room_orders import RoomOrders
 from .settings import ManagerSettings
 from .status import ManagerStatus
 from .tail import Tail
-from .waiting import WaitingWake, WaitingWakes
+from .waiting import WaitingWake
+from .wakes import Wakes
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.2
-HURRY_S = 0.02  # from a room that finds no place to a look who could give one up
 STOP_TIMEOUT_S = 6.0
-PEERS_STALE_S = 5.0  # what the other nodes said of themselves counts for so long
 TRIED_ROOMS_MAX = 1000  # of a version, that are told apart
 
 
@@ -59,26 +57,33 @@ class HibernationManager:
         self.mover = RoomMover(
             self.pool, memory.default_free_bytes_min() if free_min is None else free_min
         )
-        self._crew = Crew(settings, starter, self.pool, self._spawn, self._gone)
+        self._demand = Demand(self.pool)
         self._undertaker = Undertaker(settings.redis_url)
+        self._wakes = Wakes(
+            self.pool,
+            self.mover,
+            self._demand,
+            self._undertaker,
+            load=self._load,
+            fill=self._fill,
+            spawn=self._spawn,
+        )
+        self._crew = Crew(
+            settings, starter, self.pool, self._spawn, self._gone, self._wakes.send_on
+        )
         self.orders = RoomOrders(self.pool, self.mover, self._end_at_once)
         self.counts = NodeCounts()
         self.tail = Tail(self.pool)
         self.metrics = NodeMetrics(self.pool, self.counts)
-        self._redirects = Redirects()
-        self._waiting = WaitingWakes()
-        self._peers: Sequence[NodeLoad] = ()
-        self._peers_heard_s = 0.0
         self._started_rooms: set[RoomKey] = set()  # with the version in use
         self._failed_rooms: set[RoomKey] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.AbstractServer] = []
         self._one_is_gone = asyncio.Event()
-        self._hurry: asyncio.TimerHandle | None = None
         self._stopping = False
 
     def __repr__(self) -> str:
-        return f"<HibernationManager {self.pool}, {len(self._waiting)} waiting>"
+        return f"<HibernationManager {self.pool}, {len(self._wakes)} waiting>"
 
     async def start(self, deployed: Deployment | None) -> None:
         """Listen for gateways and room actors; take over what an earlier manager had deployed.
@@ -97,11 +102,13 @@ class HibernationManager:
             server, port = await listen_to_nodes(network, *calls, on_hello=self._on_hello)
             self._servers.append(server)
             self.address = str(Address(path, network.host, port))
+        self._wakes.address = self.address
         self._spawn(self._tick())
 
     async def stop(self) -> None:
         """Let every room leave in good order and end every room actor."""
         self._stopping = True
+        self._wakes.stop()
         for record in self.pool.actors.values():
             self._crew.kill_if_starting(record)
             self._end(record, b"shutdown")
@@ -148,23 +155,22 @@ class HibernationManager:
             self.pool.retire_all()  # this version's room actors, too; the rooms have their time
         else:
             self.mover.begin(within_s)
-        self._serve_waiting()
+        self._wakes.serve()
 
     def drain(self, within_s: float) -> None:
         """Let no room wake here any more, and have those that are live leave within the time."""
         self.mover.draining = True
         self.pool.retire_all()
         self.mover.begin(within_s)
-        for wake in self._waiting.take_all():
-            self._wake(wake, only_here=False)
+        self._wakes.begin_anew()
 
     def redirect(self, key: RoomKey, manager_address: str, for_s: float) -> None:
         """Have a room wake on the node of that manager, which may be this one, for so long."""
-        self._redirects.add(key, manager_address, time.monotonic() + for_s)
+        self._wakes.redirect(key, manager_address, for_s)
 
     def hear(self, peers: Sequence[NodeLoad]) -> ManagerStatus:
         """Learn what the other nodes say of themselves, and say the same of this one."""
-        self._peers, self._peers_heard_s = peers, time.monotonic()
+        self._wakes.hear(peers)
         pool = self.pool
         return ManagerStatus(
             load=self._load(),
@@ -173,10 +179,11 @@ class HibernationManager:
             outdated_rooms=len(self.mover.outdated()),
             room_actors=len(pool.actors),
             standbys=pool.count(ActorState.STANDBY),
-            waiting=len(self._waiting),
+            waiting=len(self._wakes),
             started_rooms=len(self._started_rooms),
             failed_rooms=len(self._failed_rooms),
             draining=self.mover.draining,
+            unplaced=self._demand.unplaced(time.monotonic()),
         )
 
     def _load(self) -> NodeLoad:
@@ -197,12 +204,13 @@ class HibernationManager:
         record = self.pool.actors.get(hello.id)
         if record is None:
             # It was started by a manager that has died since; its rooms are in its first report.
-            record = self.pool.add(hello.id, hello.version)
+            # Or, as it has resources, by that of another node.
+            record = self.pool.add(hello.id, hello.version, hello.resources)
         self.pool.started(record, link, hello.address, time.monotonic())
         self._crew.introduced(record)
         self.tail.actor_started(record)
         self._undertaker.watch(hello.id, hello.pid, hello.address)
-        self._serve_waiting()
+        self._wakes.serve()
 
     def _on_frame(
         self, link: Link, kind: int, channel: int, number: int, sequence: int, payload: bytes
@@ -210,7 +218,7 @@ class HibernationManager:
         if kind == Kind.WAKE:
             question = messages.decode(payload, Wake)
             wake = WaitingWake(link, number, question.key, time.monotonic())
-            self._wake(wake, only_here=question.only_here)
+            self._wakes.answer(wake, only_here=question.only_here)
         elif kind == Kind.REPORT:
             record = self._record_of(link)
             if record is not None:
@@ -229,7 +237,7 @@ class HibernationManager:
         if record.version == self.pool.version:
             self._count(report)
         self.orders.look()
-        self._serve_waiting()
+        self._wakes.serve()
 
     def _count(self, report: Report) -> None:
         """Rooms that start, and those that never have: a version is given up by their numbers."""
@@ -243,7 +251,7 @@ class HibernationManager:
     def _on_lost(self, link: Link) -> None:
         record = self._record_of(link)
         if record is None:
-            self._waiting.forget(link)
+            self._wakes.forget(link)
             if link.peer is not None:
                 self.counts.gateway_gone(link.peer.id)
             return
@@ -265,75 +273,12 @@ class HibernationManager:
         record = self.pool.actors.get(link.peer.id)
         return record if record is not None and record.link is link else None
 
-    # Placing
-
-    def _wake(self, wake: WaitingWake, *, only_here: bool) -> None:
-        if self._waiting.full:
-            self._answer(wake, Placed(error="too many rooms wait for a process"))
-            return
-        other = "" if only_here else self._elsewhere(wake.key)
-        if other:
-            self._answer(wake, Placed(elsewhere=other))
-            return
-        if self._undertaker.is_burying(wake.key):
-            self._spawn(self._place_after_burial(wake))
-        elif not self._place(wake):
-            self._wait(wake)
-
-    def _elsewhere(self, key: RoomKey) -> str:
-        """The manager of the other node on which a room should wake; empty if it is this one."""
-        now_s = time.monotonic()
-        peers_are_known = now_s - self._peers_heard_s < PEERS_STALE_S
-        redirected = self._redirects.find(key, now_s)
-        if redirected == self.address:
-            return ""
-        if peers_are_known and any(peer.manager_address == redirected for peer in self._peers):
-            return redirected
-        if self.pool.find(key) is not None or not peers_are_known:
-            return ""
-        other = elsewhere(self._load(), self._peers)
-        return other.manager_address if other is not None else ""
-
-    async def _place_after_burial(self, wake: WaitingWake) -> None:
-        await self._undertaker.buried(wake.key)
-        if not self._place(wake):
-            self._wait(wake)
-
-    def _wait(self, wake: WaitingWake) -> None:
-        if self.mover.draining:
-            # Nothing becomes free here any more; elsewhere it may, until the gateway asks again.
-            self._answer(wake, Placed(error="this node is being drained, and no other has a place"))
-            return
-        self._waiting.add(wake)
-        self._fill()
-        if self._hurry is None:
-            self._hurry = asyncio.get_running_loop().call_later(HURRY_S, self._find_places)
-
-    def _find_places(self) -> None:
-        self._hurry = None
-        if self._waiting and not self._stopping:
-            self.mover.send_to_sleep(len(self._waiting))
-
-    def _place(self, wake: WaitingWake) -> bool:
-        record = self.pool.assign(wake.key, time.monotonic())
-        if record is None:
-            return False
-        self._answer(wake, Placed(record.address))
-        # The pool is refilled at the next tick: a process that starts takes the processors from
-        # the room that is waking.
-        return True
-
-    def _serve_waiting(self) -> None:
-        self._waiting.serve(self._place)
-
-    def _answer(self, wake: WaitingWake, placed: Placed) -> None:
-        wake.link.write(pack(Kind.PLACED, number=wake.number, payload=messages.encode(placed)))
-
     # Looking after the pool
 
     def _fill(self) -> None:
         if not self._stopping and not self.mover.draining:
-            self._crew.fill(len(self._waiting))
+            missing = self._demand.missing(self._wakes.by_party, time.monotonic())
+            self._crew.fill(self._wakes.plain, missing)
 
     def _gone(self) -> None:
         self._one_is_gone.set()
@@ -348,12 +293,10 @@ class HibernationManager:
 
     def _look_around(self) -> None:
         now_s = time.monotonic()
-        self.metrics.rooms_waiting = len(self._waiting)
+        self.metrics.rooms_waiting = len(self._wakes)
         self.tail.look()
-        for wake in self._waiting.expired(now_s):
-            why = self._crew.start_error or "no room actor became free in time"
-            self._answer(wake, Placed(error=why))
-        self.mover.send_to_sleep(len(self._waiting))
+        self._wakes.give_up(now_s, self._crew.start_error)
+        self._wakes.make_places()
         self.mover.move_outdated()
         for record in self.pool.silent(now_s):
             self._spawn(self._end_if_stopped(record))
@@ -362,7 +305,20 @@ class HibernationManager:
             self._end_at_once(record)
         for record in self.pool.surplus():
             self._end(record, b"surplus")
+        self._look_at_demand(now_s)
         self._fill()
+
+    def _look_at_demand(self, now_s: float) -> None:
+        for record in self._demand.surplus(self._wakes.by_party, now_s):
+            self._end(record, b"surplus")
+        for record in self._demand.withdrawn(now_s):
+            self._crew.withdraw(record)
+        for party, resources in self._demand.news(now_s).items():
+            log.warning(
+                "rooms of party %s wait for %s, which no node has free; Ray's autoscaler is asked",
+                party,
+                resources,
+            )
 
     async def _end_if_stopped(self, record: ActorRecord) -> None:
         """A busy room actor does not report but keeps its lease; a stopped one loses it."""

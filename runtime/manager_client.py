@@ -19,10 +19,19 @@ from ..actors.network import Network
 log = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S = 20.0  # a standby may have to be started first
+REFERRALS_MAX = 3  # from manager to manager, for one question
 
 
 class CannotPlace(Exception):
-    """No room actor could be had for a room, now."""
+    """No room actor could be had for a room, now.
+
+    Attributes:
+        lacking: No node has the resources free that the room's party asks for.
+    """
+
+    def __init__(self, why: str, *, lacking: bool = False) -> None:
+        super().__init__(why)
+        self.lacking = lacking
 
 
 class Managers:
@@ -42,11 +51,18 @@ class Managers:
                 has none to give.
         """
         placed = await self._client(self._address).ask(Wake(key))
-        if placed.elsewhere:
+        for _ in range(REFERRALS_MAX):
+            if not placed.elsewhere:
+                break
             placed = await self._client(placed.elsewhere).ask(Wake(key, only_here=True))
         if placed.error or not placed.address:
-            raise CannotPlace(placed.error or "the manager that was asked last has no place")
+            why = placed.error or "the manager that was asked last has no place"
+            raise CannotPlace(why, lacking=placed.lacking)
         return placed.address
+
+    def introduce(self, hello: Hello) -> None:
+        """Say this of oneself on links that are opened from now on."""
+        self._hello = hello
 
     async def report(self, counts: bytes) -> None:
         """Tell the manager of this node what was counted: a `GatewayReport`."""

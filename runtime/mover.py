@@ -10,13 +10,14 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from heapq import nsmallest
 from operator import itemgetter
 
 from ..actors import messages
 from ..actors.frames import Kind, pack
 from ..actors.messages import Leave, RoomKey
+from ..actors.resources import ActorResources
 from . import memory
 from .hibernation import NodeSnapshot, RoomSnapshot, departures
 from .pool import ActorRecord, Pool
@@ -117,9 +118,13 @@ class RoomMover:
                 if key not in self._told:
                     yield math.inf, record, key
 
-    def send_to_sleep(self, places_wanted: int) -> None:
-        """Tell the rooms to hibernate that should; so many others wait for a place."""
-        for key, reason in departures(self._snapshot(places_wanted), self._pool.options):
+    def send_to_sleep(
+        self, places_wanted: int, resources_wanted: Mapping[ActorResources, int] | None = None
+    ) -> None:
+        """Tell the rooms to hibernate that should; so many others wait for a place, or for one
+        with resources."""
+        snapshot = self._snapshot(places_wanted, resources_wanted or {})
+        for key, reason in departures(snapshot, self._pool.options):
             record = self._pool.find(key)
             if record is None:
                 continue
@@ -137,7 +142,9 @@ class RoomMover:
         """Tell one room to leave; it does when its hook in hand has ended."""
         tell(record, Kind.HIBERNATE, messages.encode(Leave(key, reason)))
 
-    def _snapshot(self, places_wanted: int) -> NodeSnapshot:
+    def _snapshot(
+        self, places_wanted: int, resources_wanted: Mapping[ActorResources, int]
+    ) -> NodeSnapshot:
         options = self._pool.options
         rooms: list[RoomSnapshot] = []
         for record in self._pool.actors.values():
@@ -151,7 +158,6 @@ class RoomMover:
                     room.last_event_s,
                     growth_bytes,
                     neighbours,
-                    room.gateways,
                 )
                 for room in record.rooms.values()
                 if room.key.party in options
@@ -162,6 +168,7 @@ class RoomMover:
             # Also while processes are being started: an idle room gives up its place much faster.
             places_wanted=places_wanted,
             short_of_memory=self.short_of_memory,
+            resources_wanted=resources_wanted,
         )
 
 

@@ -18,7 +18,7 @@ from .deployment import Deployment
 from .edge_keeper import EdgeKeeper
 from .gateway_news import gateway_news
 from .placement import NodeLoad
-from .ray_actors import RESTARTS_WITHOUT_END, RayGateway, RayManager, actor_class
+from .ray_actors import RESTARTS_WITHOUT_END, RayGateway, RayManager, actor_class, actor_name
 from .settings import NodeSettings
 from .status import GatewayStatus, ManagerStatus, NodeStatus
 
@@ -197,11 +197,6 @@ class NodeKeeper:
             )
             .remote(settings)
         )
-
-
-def actor_name(process: str, node_id: str) -> str:
-    """The name of the "manager" or "gateway" of a node among Ray's actors."""
-    return f"parlour-{process}-{node_id}"
 
 
 async def _awaited(answer: Awaitable[T]) -> T:

@@ -3,7 +3,8 @@
 A room actor is starting, then a standby, then serving: one room, or up to `rooms_per_actor` rooms
 of one party. When its last room has left, it is a standby again. One whose code is older than
 what is deployed, or that has to go for another reason, takes no new room and ends when it is
-empty.
+empty. A room actor with resources of Ray's takes only rooms of parties that ask for just these;
+how many of those there should be is in `demand.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from ..actors.link import Link
 from ..actors.messages import RoomKey, RoomReport
 from ..actors.options import RoomOptions
+from ..actors.resources import NO_RESOURCES, ActorResources
 
 ASSIGNMENT_TIMEOUT_S = 10.0  # for a gateway to attach to the room actor it was given
 SILENCE_S = 1.5  # without a report; then its lease is looked at
@@ -38,13 +40,16 @@ class ActorRecord:
     id: str
     version: int
     state: ActorState = ActorState.STARTING
+    resources: ActorResources = NO_RESOURCES
     address: str = ""
     link: Link | None = None
     party: str = ""  # of the rooms it serves
     retiring: bool = False  # takes no new room, ends when it is empty
     empty_bytes: int = 0  # its memory when it was a fresh standby
     memory_bytes: int = 0
-    started_s: float = 0.0
+    asked_s: float = 0.0  # when Ray was asked for it
+    started_s: float = 0.0  # when its process began; 0 while Ray has not placed it
+    standby_since_s: float = 0.0
     reported_s: float = 0.0
     looked_s: float = 0.0  # when its silence was last noticed
     owner: str = ""  # the name of its lease, from the first report on
@@ -91,10 +96,14 @@ class Pool:
             for room in record.rooms.values():
                 yield record, room
 
-    @property
-    def ready_standbys(self) -> int:
-        """Standbys that take a room."""
-        return sum(r.state is ActorState.STANDBY and not r.retiring for r in self.actors.values())
+    def ready_standbys(self, resources: ActorResources = NO_RESOURCES) -> int:
+        """Standbys that take a room of a party with these resources."""
+        return sum(
+            record.state is ActorState.STANDBY
+            and not record.retiring
+            and record.resources == resources
+            for record in self.actors.values()
+        )
 
     def places_ready(self, party: str) -> int:
         """Rooms of a party that could wake in room actors that are started already."""
@@ -104,7 +113,8 @@ class Pool:
             for record in self.actors.values()
             if record.state is ActorState.SERVING and record.party == party and not record.retiring
         ]
-        return sum(max(0, places) for places in shared) + self.ready_standbys * per_actor
+        ready = self.ready_standbys(self._resources_of(party))
+        return sum(max(0, places) for places in shared) + ready * per_actor
 
     @property
     def room_count(self) -> int:
@@ -136,16 +146,20 @@ class Pool:
         for record in self.actors.values():
             record.retiring = True
 
-    def add(self, actor_id: str, version: int) -> ActorRecord:
+    def add(
+        self, actor_id: str, version: int, resources: ActorResources = NO_RESOURCES
+    ) -> ActorRecord:
         """A room actor is being started, or one that was there before has been found."""
         retiring = version != self.version
-        record = self.actors[actor_id] = ActorRecord(actor_id, version, retiring=retiring)
+        record = self.actors[actor_id] = ActorRecord(
+            actor_id, version, resources=resources, retiring=retiring
+        )
         return record
 
     def started(self, record: ActorRecord, link: Link, address: str, now_s: float) -> None:
         """A room actor is ready."""
         record.link, record.address, record.state = link, address, ActorState.STANDBY
-        record.reported_s = now_s
+        record.reported_s = record.standby_since_s = now_s
         self._open[record.id] = record
 
     def remove(self, record: ActorRecord) -> set[RoomKey]:
@@ -185,6 +199,7 @@ class Pool:
         return record
 
     def _place_for(self, party: str) -> ActorRecord | None:
+        resources = self._resources_of(party)
         shared: ActorRecord | None = None
         standby: ActorRecord | None = None
         without: list[str] = []
@@ -192,7 +207,8 @@ class Pool:
             if record.retiring or record.state not in (ActorState.STANDBY, ActorState.SERVING):
                 without.append(record.id)
             elif record.state is ActorState.STANDBY:
-                standby = standby or record
+                if standby is None and record.resources == resources:
+                    standby = record
             elif record.room_count >= self._rooms_per_actor(record.party):
                 without.append(record.id)
             elif record.party == party and (
@@ -206,6 +222,10 @@ class Pool:
     def _rooms_per_actor(self, party: str) -> int:
         options = self.options.get(party)
         return options.rooms_per_actor if options is not None else 1
+
+    def _resources_of(self, party: str) -> ActorResources:
+        options = self.options.get(party)
+        return options.resources if options is not None else NO_RESOURCES
 
     def report(
         self,
@@ -239,6 +259,8 @@ class Pool:
             self._by_room[key] = record
             record.party = key.party  # unknown of one that an earlier manager has started
         if record.state in (ActorState.STANDBY, ActorState.SERVING):
+            if record.state is ActorState.SERVING and not keys:
+                record.standby_since_s = now_s
             record.state = ActorState.SERVING if keys else ActorState.STANDBY
             if len(keys) < self._rooms_per_actor(record.party):
                 self._open[record.id] = record
@@ -279,17 +301,30 @@ class Pool:
 
     # How many there should be
 
+    @property
+    def _standbys_wanted(self) -> int:
+        # Where every party asks for resources, nobody has a use for them.
+        in_use = not self.options or not all(each.resources for each in self.options.values())
+        return self._standbys if in_use else 0
+
     def surplus(self) -> list[ActorRecord]:
         """Standbys that are to end: those that retire, and more than there should be."""
         standbys = [r for r in self.actors.values() if r.state is ActorState.STANDBY]
         retiring = [r for r in standbys if r.retiring]
-        return retiring + [r for r in standbys if not r.retiring][self._standbys :]
+        plain = [r for r in standbys if not r.retiring and not r.resources]
+        return retiring + plain[self._standbys_wanted :]
 
     def missing(self, waiting: int) -> int:
-        """How many room actors to start now, when `waiting` rooms wait for one."""
-        starting = self.count(ActorState.STARTING)
-        ready = self.ready_standbys
+        """How many room actors to start now, when `waiting` rooms wait for one.
+
+        Without resources, and of parties that ask for none.
+        """
+        starting = sum(
+            record.state is ActorState.STARTING and not record.resources
+            for record in self.actors.values()
+        )
+        ready = self.ready_standbys()
         serving = self.count(ActorState.SERVING)
         places_left = self._live_rooms_max + self._standbys - serving - starting - ready
-        wanted = self._standbys + waiting - starting - ready
+        wanted = self._standbys_wanted + waiting - starting - ready
         return max(0, min(wanted, places_left, STARTING_MAX - starting))

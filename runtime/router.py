@@ -8,11 +8,12 @@ the events; this is the I/O around them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Protocol
 
 import msgspec
@@ -33,6 +34,7 @@ BACKOFF_MIN_S, BACKOFF_MAX_S = 0.05, 2.0
 DOUBLINGS_MAX = 16  # an outage of an hour counts thousands of failures
 _ABOUT_THE_ROOM = frozenset(map(int, (Kind.GONE, Kind.REFUSED, Kind.READY, Kind.TRYING)))
 CANNOT_WAKE = "the room cannot be woken now"
+NOTHING_FREE = "the room waits for resources that no node has free now"
 
 
 class RoomListener(Protocol):
@@ -76,6 +78,12 @@ class Router:
         self._channels = itertools.count(1)
         self._sequences = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._placing: dict[RoomKey, asyncio.Task[None]] = {}
+
+    def introduce(self, me: Hello) -> None:
+        """Say this of oneself on links that are opened from now on."""
+        self._me = me
+        self._managers.introduce(me)
 
     @property
     def route_count(self) -> int:
@@ -128,15 +136,62 @@ class Router:
 
     # Finding room actors
 
-    def _start_placing(self, route: Route) -> None:
+    def come(self, key: RoomKey, address: str) -> bool:
+        """A room that is awake at an address waits for the gateways that hold clients of it.
+
+        Returns False if there is none here. What else is done to find the room is given up.
+        """
+        route = self._routes.get(key)
+        if route is None or not route.has_connections:
+            return False
+        if route.link is None:
+            self._start_placing(route, address)
+        elif route.address != address:
+            self._spawn(self._follow(route, address))
+        return True
+
+    async def _follow(self, route: Route, address: str) -> None:
+        """Leave a room actor for the one that has the room now, if that is so."""
+        assert self._directory is not None
+        try:
+            holder = await self._directory.find(route.key)
+        except OSError:
+            return  # the room goes on without us for a while
+        is_there = holder is not None and holder.address == address
+        if is_there and route.link is not None and route.address != address:
+            self._by_channel.pop(route.channel, None)
+            route.detach()
+            self._start_placing(route, address)
+
+    def _start_placing(self, route: Route, at: str = "") -> None:
+        before = self._placing.get(route.key)
+        if before is not None and before is not asyncio.current_task():
+            before.cancel()
         route.placing = True
-        task = asyncio.get_running_loop().create_task(self._place(route))
+        task = self._spawn(self._place(route, at))
+        self._placing[route.key] = task
+
+        def placed(_: asyncio.Task[None]) -> None:
+            if self._placing.get(route.key) is task:
+                del self._placing[route.key]
+
+        task.add_done_callback(placed)
+
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
-    async def _place(self, route: Route) -> None:
+    async def _place(self, route: Route, at: str) -> None:
+        """Attach to the room actor that has the room, or is given it; `at` is where it was last
+        said to be live."""
         if route.give_up_s is None:
             route.give_up_s = self._clock() + WAKE_PATIENCE_S
+        if at:
+            with contextlib.suppress(OSError):
+                self._attach(route, await self._link(at), at, only_live=True)
+                return
         await self._back_off(route.failures)
         while True:
             try:
@@ -146,7 +201,8 @@ class Router:
                 route.failures += 1
                 if self._clock() > route.give_up_s:
                     route.placing = False
-                    self._fail_all(route, CANNOT_WAKE, try_again=True)
+                    lacking = isinstance(error, CannotPlace) and error.lacking
+                    self._fail_all(route, NOTHING_FREE if lacking else CANNOT_WAKE, try_again=True)
                     return
                 log.info("room %s cannot be woken yet: %s", route.key, error)
                 await self._back_off(route.failures)

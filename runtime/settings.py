@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..actors.network import Network
-
-FOLDER_ID_CHARACTERS = 16  # of a node's id in the name of its folder: a socket's path is short
+from ..actors.network import Network, manager_address, node_folder
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,8 @@ class ManagerSettings:
     `standbys` is the number of started room actors that wait for a room, `live_rooms_max` the
     most rooms that are live on the node, `free_memory_bytes_min` what must stay free of memory
     before idle rooms have to give theirs up; without these two the node's memory decides. Metrics
-    are served at `admin_host` and `admin_port`; without a port they are not.
+    are served at `admin_host` and `admin_port`; without a port they are not. `resource` is the Ray
+    resource by which nodes with a manager are told from others; None if every node has one.
     """
 
     folder: str  # of the sockets, which only the owner may enter
@@ -57,11 +56,12 @@ class ManagerSettings:
     free_memory_bytes_min: int | None = None
     admin_host: str = "127.0.0.1"
     admin_port: int | None = None
+    resource: str | None = None
 
     @property
     def address(self) -> str:
         """Where the manager listens, for processes of its node."""
-        return f"{self.folder}/manager.sock"
+        return manager_address(self.folder)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class NodeSettings:
 
 def node_settings(cluster: ClusterSettings, node_id: str, host: str) -> NodeSettings:
     """What to start on a node."""
-    folder = cluster.folder or f"/tmp/parlour-{node_id[:FOLDER_ID_CHARACTERS]}"
+    folder = cluster.folder or node_folder(node_id)
     network = None
     if cluster.secret is not None:
         network = Network(folder, host, cluster.secret, ports=cluster.link_ports)
@@ -120,6 +120,7 @@ def node_settings(cluster: ClusterSettings, node_id: str, host: str) -> NodeSett
         live_rooms_max=cluster.live_rooms_max,
         admin_host=cluster.admin_host,
         admin_port=cluster.admin_port,
+        resource=cluster.resource,
     )
     gateway = GatewaySettings(
         host=cluster.host,

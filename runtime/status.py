@@ -17,6 +17,7 @@ class ManagerStatus:
         started_rooms, failed_rooms: With this version, since it is used: rooms that have started,
             and rooms that have not and whose `on_start` raised. Counted up to a limit.
         admin: Where its metrics are; why they are not, if they should be; or nothing.
+        unplaced: Party -> the resources that its rooms wait for, in words.
     """
 
     load: NodeLoad
@@ -30,6 +31,7 @@ class ManagerStatus:
     failed_rooms: int
     draining: bool = False
     admin: str = ""
+    unplaced: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,12 @@ class ClusterStatus:
     versions: list[VersionStatus]
     on_probation: bool
     redis_url: str = field(repr=False)
+
+    @property
+    def unplaced(self) -> dict[str, str]:
+        """Party -> what its rooms wait for and no node has free, as all nodes say."""
+        managers = [node.manager for node in self.nodes if node.manager is not None]
+        return {party: what for each in managers for party, what in each.unplaced.items()}
 
     @property
     def current(self) -> VersionStatus | None:

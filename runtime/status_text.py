@@ -21,7 +21,10 @@ def describe(status: ClusterStatus, redis: str) -> str:
         deployed = f"version {current.version}: {', '.join(current.parties)}"
         if status.on_probation:
             deployed += " (on probation: rolled back if rooms cannot start)"
-    return "\n".join([f"Redis      {redis}", f"Deployed   {deployed}", "", describe_nodes(status)])
+    lines = [f"Redis      {redis}", f"Deployed   {deployed}"]
+    for party, resources in sorted(status.unplaced.items()):
+        lines.append(f"Waiting    rooms of {party}: no node has {resources} free")
+    return "\n".join([*lines, "", describe_nodes(status)])
 
 
 def describe_nodes(status: ClusterStatus) -> str:

@@ -50,6 +50,7 @@ class Claim:
     Attributes:
         flush_number: The last flush applied, by any epoch; the next one is this plus 1.
         progress: Gateway id -> event number, as recorded with that flush.
+        holders: Gateway id -> address, of gateways that hold connections of the room.
         next_shard: The lowest shard number never used; `FIRST_SHARD` is used over and over.
         shards: The whole index, in any order.
         values: All keys with their encoded values, if the space is small; None if it is not.
@@ -64,6 +65,7 @@ class Claim:
     next_shard: int
     shards: list[ShardInfo]
     values: dict[str, bytes] | None
+    holders: dict[str, str] = field(default_factory=dict)
 
     @property
     def alarm_at_ms(self) -> int | None:
@@ -101,6 +103,7 @@ class Batch:
         alarm_at_ms: When the first alarm is due after all this; None if there is none.
         alarm_advances: It is earlier than before, so the index has to show it beforehand.
         progress: Gateway id -> event number; a negative number forgets the gateway.
+        holders: Gateway id -> address, for those that hold connections since; "" forgets one.
     """
 
     space: str
@@ -116,6 +119,7 @@ class Batch:
     alarm_at_ms: int | None = None
     alarm_advances: bool = False
     progress: Mapping[str, int] = field(default_factory=dict)
+    holders: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -53,6 +53,7 @@ class Flusher:
         limits: StorageLimits,
         *,
         progress: Callable[[], Mapping[str, int]] | None,
+        holders: Callable[[], Mapping[str, str]] | None,
         on_durable: Callable[[], None] | None,
         on_failed: Callable[[StorageError], None] | None,
     ) -> None:
@@ -68,6 +69,7 @@ class Flusher:
         self._index = index
         self._limits = limits
         self._progress = progress
+        self._holders = holders
         self._on_durable = on_durable
         self._on_failed = on_failed
         self._pending = False  # something is to be flushed and not sealed
@@ -257,6 +259,7 @@ class Flusher:
         batch.alarm_at_ms = alarm_at_ms
         batch.alarm_advances = is_earlier(alarm_at_ms, self._alarm_sealed_ms)
         batch.progress = dict(self._progress()) if self._progress is not None else {}
+        batch.holders = dict(self._holders()) if self._holders is not None else {}
         self._alarms_changed, self._show_alarm = {}, False
         self._alarm_sealed_ms = alarm_at_ms
         return batch, entries, large

@@ -3,7 +3,7 @@
 A space is the storage of one room. All its keys carry the space's name as hash tag, so that
 they share one slot of a Redis Cluster and one script can change them together.
 
-    parlour:{space}:r      metadata: epoch, owner, address, last flush, alarms, progress;
+    parlour:{space}:r      metadata: epoch, owner, address, last flush, alarms, progress, holders;
                            index: shard -> count, bytes, prefix, first key;
                            shard 0, if there is one: all keys of a small space, with their values
     parlour:{space}:s:<n>  shard n: a contiguous range of the space's keys, with their values
@@ -30,6 +30,7 @@ ALARM_AT_MS = MARK + b"t"  # of the alarm that is due first
 NEXT_SHARD = MARK + b"n"
 DELETED = MARK + b"d"  # the epoch of the last deletion; the space exists if that is not its epoch
 PROGRESS = MARK + b"p:"  # + gateway id
+HOLDER = MARK + b"g:"  # + gateway id, of one that holds connections: where it is summoned
 ALARM = MARK + b"t:"  # + the alarm's name
 
 ALARM_INDEX_PARTS = 16  # spread over the slots of a cluster

@@ -31,6 +31,7 @@ class _Space:
     alarms: dict[str, Alarm] = field(default_factory=dict)
     put_off_until_ms: int = 0
     progress: dict[str, int] = field(default_factory=dict)
+    holders: dict[str, str] = field(default_factory=dict)
     shards: dict[int, dict[str, bytes]] = field(default_factory=dict)
     firsts: dict[int, str] = field(default_factory=dict)
 
@@ -83,6 +84,7 @@ class MemoryBackend:
             next_shard=kept.next_shard,
             shards=shards,
             values=values,
+            holders=dict(kept.holders),
         )
 
     async def reclaim(self, space: str, *, owner: str, epoch: int, new_owner: str) -> int:
@@ -215,6 +217,8 @@ class MemoryBackend:
             kept.put_off_until_ms = 0
         kept.progress.update(batch.progress)
         kept.progress = {gateway: n for gateway, n in kept.progress.items() if n >= 0}
+        kept.holders.update(batch.holders)
+        kept.holders = {gateway: address for gateway, address in kept.holders.items() if address}
         changed = [kept.info(shard) for shard in touched if shard in kept.shards]
         return Committed(batch.flush_number, changed, removed, batch.clear, kept.alarm_at_ms())
 

@@ -212,7 +212,7 @@ class RedisBackend:
             self._limits.shard_bytes_max,
             int(batch.clear),
             alarm,
-            len(batch.progress),
+            len(batch.progress) + len(batch.holders),
             len(batch.merges),
             len(batch.writes),
             len(batch.alarms),
@@ -220,8 +220,10 @@ class RedisBackend:
             self._limits.own_bytes_max,
             batch.owner,
         ]
-        for progress in batch.progress.items():
-            arguments += progress
+        for gateway, number in batch.progress.items():
+            arguments += (f"p:{gateway}", number)
+        for gateway, address in batch.holders.items():
+            arguments += (f"g:{gateway}", address or "-")
         for name, changed in batch.alarms.items():
             arguments += (name, "" if changed is None else changed.packed())
         for merge in batch.merges:
@@ -279,4 +281,5 @@ def _claim(
         next_shard=kept.next_shard,
         shards=infos,
         values=values,
+        holders=kept.holders,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import keys
 from .alarms import Alarm
@@ -36,6 +36,7 @@ class Metadata:
     alarms: dict[str, Alarm]
     progress: dict[str, int]
     deleted_epoch: int
+    holders: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_deleted(self) -> bool:
@@ -76,6 +77,7 @@ def own_hash_of(
         alarms={name: Alarm.unpacked(value) for name, value in _named(fields, keys.ALARM)},
         progress={name: int(value) for name, value in _named(fields, keys.PROGRESS)},
         deleted_epoch=int(fields.get(keys.DELETED, 0)),
+        holders={name: value.decode() for name, value in _named(fields, keys.HOLDER)},
     )
     return metadata, shards
 

@@ -28,6 +28,7 @@ class Space:
         limits: StorageLimits,
         *,
         progress: Callable[[], Mapping[str, int]] | None,
+        holders: Callable[[], Mapping[str, str]] | None,
         on_durable: Callable[[], None] | None,
         on_failed: Callable[[StorageError], None] | None,
     ) -> None:
@@ -44,6 +45,7 @@ class Space:
             self.index,
             limits,
             progress=progress,
+            holders=holders,
             on_durable=on_durable,
             on_failed=on_failed,
         )

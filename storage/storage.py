@@ -40,6 +40,7 @@ class Storage(Operations):
         *,
         limits: StorageLimits | None = None,
         progress: Callable[[], Mapping[str, int]] | None = None,
+        holders: Callable[[], Mapping[str, str]] | None = None,
         on_durable: Callable[[], None] | None = None,
         on_failed: Callable[[StorageError], None] | None = None,
         on_alarms: Callable[[], None] | None = None,
@@ -48,7 +49,9 @@ class Storage(Operations):
         """Take over a claimed space.
 
         `progress` is called when a flush is sealed, and what it returns is recorded with it
-        (gateway id -> event number; a negative number forgets the gateway). `on_durable` is
+        (gateway id -> event number; a negative number forgets the gateway), and likewise what has
+        changed since with the `holders` of connections (gateway id -> address, or "" to forget
+        one). `on_durable` is
         called whenever `durable` grew, `on_failed` once, when a flush has failed for good,
         `on_alarms` when an alarm was set or deleted, for a transaction at its end, `on_flushed`
         after each flush with the seconds that the server took.
@@ -59,6 +62,7 @@ class Storage(Operations):
                 claim,
                 limits or StorageLimits(),
                 progress=progress,
+                holders=holders,
                 on_durable=on_durable,
                 on_failed=on_failed,
             )
@@ -145,6 +149,10 @@ class Storage(Operations):
             else:
                 async with self._one_transaction:
                     pass
+
+    def record_holders(self) -> None:
+        """Ask for what `holders` tells to be recorded: nothing leaves before it is durable."""
+        self._space.flusher.touched(confirm=True)
 
     def show_alarm(self) -> None:
         """Correct the index of due times, which has shown an alarm that is not due."""

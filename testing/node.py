@@ -197,5 +197,4 @@ def snapshot(room: LiveRoom) -> RoomSnapshot:
         room.last_event_s,
         0,
         1,
-        room.attachments.gateway_count,
     )

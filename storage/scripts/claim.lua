@@ -7,7 +7,8 @@
 -- the others:
 --   \255e epoch, \255o owner, \255a address (if there is one), \255f last flush, \255t ms of the
 --   first alarm, \255t:<name> an alarm: its ms and a note, \255n next shard (if not 1),
---   \255p:<gateway> progress, \255d epoch of a deletion
+--   \255p:<gateway> progress, \255g:<gateway> where one that holds connections is summoned,
+--   \255d epoch of a deletion
 --   \255<shard> its index entry: count and bytes (big-endian 32 bits each; of shard 0, which is
 --   small, 8 and 16 bits), length of the prefix (8 bits), the prefix, first key
 --   all others are the fields of shard 0, which is there as long as it is small and the only one

@@ -5,7 +5,7 @@
 --       5 '1' drops every shard first   6 first alarm: '' keeps it, '-' deletes it, else its ms
 --       7 how many progress pairs   8 how many merges   9 how many shards are written to
 --       10 how many alarms   11 fields and   12 bytes that shard 0 may have   13 owner
---       then progress: gateway, number (negative: forget it)
+--       then progress: p:<gateway>, number (negative: forget it), and g:<gateway>, address ('-': too)
 --       then alarms: name, its ms and note ('': delete it)
 --       then merges: left shard, right shard
 --       then for each shard: shard, its prefix once all this is set, how many sets, how many
@@ -162,9 +162,9 @@ for i = alarms_from, merges_from - 1, 2 do
 end
 for i = progress_from, alarms_from - 1, 2 do
     if sub(ARGV[i + 1], 1, 1) == '-' then
-        forget[#forget + 1] = '\255p:' .. ARGV[i]
+        forget[#forget + 1] = '\255' .. ARGV[i]
     else
-        set[#set + 1] = '\255p:' .. ARGV[i]
+        set[#set + 1] = '\255' .. ARGV[i]
         set[#set + 1] = ARGV[i + 1]
     end
 end

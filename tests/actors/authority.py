@@ -37,11 +37,12 @@ class Authority:
         self._config.write_text(CONFIG)
         self._certificate, self._key = self._make("authority", "authority")
 
-    def files(self, name: str) -> TlsFiles:
-        """A new certificate and its key."""
-        certificate, key = self._make(
-            name, "node", "-CA", str(self._certificate), "-CAkey", str(self._key)
-        )
+    def files(self, name: str, address: str = "") -> TlsFiles:
+        """A new certificate and its key; `address` is the one that it is made out for."""
+        signed_by = ["-CA", str(self._certificate), "-CAkey", str(self._key)]
+        if address:
+            signed_by += ["-addext", f"subjectAltName=IP:{address},IP:127.0.0.1,DNS:localhost"]
+        certificate, key = self._make(name, "node", *signed_by)
         return TlsFiles(str(certificate), str(key), str(self._certificate))
 
     def _make(self, name: str, extensions: str, *signed_by: str) -> tuple[Path, Path]:

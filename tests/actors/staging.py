@@ -23,6 +23,7 @@ from parlour.actors.messages import (
 )
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
+from parlour.actors.summoner import Summoner
 from parlour.actors.surroundings import Surroundings
 from parlour.actors.watch import Watch
 from parlour.storage import Claim, MemoryBackend, StorageError, decode
@@ -192,6 +193,7 @@ class Stage:
         self.now_s = 100.0
         self.wall_s = 1_900_000_000.0
         self.watch = Watch()
+        self.summoner: Summoner | None = None
         self.room: LiveRoom
         self.absent: list[LiveRoom] = []
         self._folder = folder
@@ -209,6 +211,7 @@ class Stage:
             self.absent.append,
             lambda: self.wall_s,
             self.watch,
+            summoner=self.summoner,
         )
         self.room = LiveRoom(KEY, room_class, options_of(room_class), around)
         self._rooms.append(self.room)
@@ -222,11 +225,13 @@ class Stage:
             self._server = await listen(address, self._on_frame, self._on_lost)
         return address
 
-    async def gateway(self, gateway_id: str = "g1", first_sequence: int = 1) -> Gateway:
+    async def gateway(
+        self, gateway_id: str = "g1", first_sequence: int = 1, summoned_at: str = ""
+    ) -> Gateway:
         """A gateway with a link to the room, not attached yet."""
         address = await self.listen()
         inbox = Inbox()
-        hello = Hello("gateway", gateway_id, 1)
+        hello = Hello("gateway", gateway_id, 1, summoned_at)
         link = await connect(address, hello, inbox.on_frame, inbox.on_lost)
         self._links.append(link)
         return Gateway(link, inbox, first_sequence)

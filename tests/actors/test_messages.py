@@ -11,6 +11,7 @@ from parlour.actors.messages import (
     ConnectionRecord,
     Hello,
     Leave,
+    NotHeld,
     Placed,
     Refused,
     Report,
@@ -19,6 +20,7 @@ from parlour.actors.messages import (
     RoomKey,
     RoomReport,
     Standing,
+    Summon,
 )
 
 KEY = RoomKey("chat", "lobby / {1}")
@@ -38,6 +40,8 @@ EVERY_MESSAGE: list[msgspec.Struct] = [
     Placed(error="none is free"),
     Report([RoomReport(KEY, "idle", 1.5, 2, 0.5)], 1 << 40, "me"),
     Leave(KEY, "hibernate"),
+    Summon(KEY, "g1", "/run/a.sock@10.0.0.1:7"),
+    NotHeld(KEY, "g1"),
 ]
 
 

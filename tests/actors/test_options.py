@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 from parlour.actors.cors import Cors
 from parlour.actors.options import ROOMS_PER_ACTOR_MAX, InvalidOption, RoomOptions, options_of
+from parlour.actors.resources import NO_RESOURCES, ActorResources
 from parlour.actors.room import Room
 
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "hibernate_after": 10.0,
     "hibernate": True,
     "max_lifetime": None,
@@ -22,6 +24,10 @@ DEFAULTS = {
     "body_limit": 16 * 1024 * 1024,
     "stream_bodies": False,
     "cors": False,
+    "num_cpus": 0,
+    "num_gpus": 0,
+    "memory": 0,
+    "resources": {},
 }
 
 
@@ -114,3 +120,48 @@ def test_a_cors_option_that_says_nothing_is_refused() -> None:
     """With what it may be."""
     with pytest.raises(InvalidOption, match="Chat.cors = 'https://x' .* a list of origins"):
         options(cors="https://x")
+
+
+def test_resources_are_taken_as_ray_counts_them() -> None:
+    """Parts of a processor or a GPU, whole bytes, and what nodes were given by name."""
+    assert options().resources == NO_RESOURCES
+    assert options(num_cpus=0.5).resources == ActorResources(num_cpus=0.5)
+    given = options(num_gpus=2, memory=2**30, resources={"tpu": 1, "fast_disk": 0.5})
+    assert given.resources == ActorResources(0.0, 2.0, 2**30, (("fast_disk", 0.5), ("tpu", 1.0)))
+
+
+@pytest.mark.parametrize("name", ["num_cpus", "num_gpus"])
+@pytest.mark.parametrize("value", [-1, 0.00001, math.inf, math.nan, "1", True, False, None])
+def test_processors_are_an_amount(name: str, value: Any) -> None:
+    """Nothing, or as much as Ray can count."""
+    with pytest.raises(InvalidOption, match=f"Chat.{name} = .* must be 0 or a number of at least"):
+        options(**{name: value})
+
+
+def test_several_gpus_are_whole_ones() -> None:
+    """As Ray hands them out."""
+    with pytest.raises(InvalidOption, match=r"Chat.num_gpus = 1.5 .* a whole number of them"):
+        options(num_gpus=1.5)
+
+
+@pytest.mark.parametrize("value", [-1, 0.5, "1 GiB", True, None, 2**60])
+def test_memory_is_a_whole_number_of_bytes(value: Any) -> None:
+    """Not of anything else, and not without bound."""
+    with pytest.raises(InvalidOption, match=r"Chat.memory = .* a whole number of bytes"):
+        options(memory=value)
+
+
+@pytest.mark.parametrize(
+    "value", ["tpu", ["tpu"], {"tpu": 0}, {"tpu": "1"}, {"tpu": True}, {1: 1}, {"": 1}, None]
+)
+def test_resources_are_names_with_amounts(value: Any) -> None:
+    """Each of them something."""
+    with pytest.raises(InvalidOption, match=r"Chat.resources = .* a dict of names with numbers"):
+        options(resources=value)
+
+
+@pytest.mark.parametrize("name", ["CPU", "GPU", "memory", "object_store_memory"])
+def test_what_has_an_option_of_its_own_is_no_other_resource(name: str) -> None:
+    """The error says which option it is."""
+    with pytest.raises(InvalidOption, match="there are num_cpus, num_gpus and memory"):
+        options(resources={name: 1})

@@ -11,8 +11,10 @@ from parlour.actors import messages
 from parlour.actors.frames import Kind, pack
 from parlour.actors.link import Link, connect
 from parlour.actors.messages import Attach, Leave, Refused, RoomKey
-from parlour.actors.network import Address, Network
+from parlour.actors.network import Address, Network, manager_address, node_folder
 from parlour.actors.options import options_of
+from parlour.actors.resources import ActorResources
+from parlour.actors.room_actor import RoomActorSettings
 from parlour.storage import ClaimHeld
 
 from .acting import KEY, Chat, Stage, attach, started
@@ -210,3 +212,18 @@ async def test_failures_are_kept_for_a_manager_that_is_away(stage: Stage) -> Non
     stage.manager_inbox = Inbox()
     await stage.start_manager()
     assert (await stage.report(lambda r: bool(r.failed))).failed == [key]
+
+
+def test_one_that_ray_places_on_another_node_belongs_to_that_nodes_manager() -> None:
+    """Its sockets are in that node's folder, and it is reached at that node's address."""
+    first = Network(node_folder("0123456789abcdefg"), "10.0.0.1", b"secret")
+    gpu = ActorResources(num_gpus=1.0)
+    settings = RoomActorSettings(
+        "r1", first.folder, manager_address(first.folder), "redis://", 7, first, resources=gpu
+    )
+    moved = settings.moved_to("fedcba98765432100", "10.0.0.2", None)
+    assert moved.folder == "/tmp/parlour-fedcba9876543210"
+    assert moved.manager_address == "/tmp/parlour-fedcba9876543210/manager.sock"
+    assert moved.network == Network(moved.folder, "10.0.0.2", b"secret")
+    assert (moved.id, moved.version, moved.resources) == ("r1", 7, gpu)
+    assert settings.moved_to("0123456789abcdefg", "10.0.0.1", None) == settings

@@ -45,12 +45,19 @@ print(json.dumps(nodes))
 class RayNodes:
     """The Ray nodes of one cluster; the first that is started is its head.
 
-    With `state`, Ray keeps there what the head knows, and the head may be started again.
+    With `state`, Ray keeps there what the head knows, and the head may be started again. With
+    `settings`, every command on a host has these variables, too.
     """
 
-    def __init__(self, network: Network, state: ValkeyHost | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        state: ValkeyHost | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self._network = network
         self._state = state
+        self._settings = SETTINGS | dict(settings or {})
         self._nodes: dict[str, Host] = {}
         self.token = secrets.token_hex(32)
 
@@ -83,6 +90,10 @@ class RayNodes:
         with ThreadPoolExecutor(max_workers=len(hosts)) as pool:
             list(pool.map(self._start_one, joining))
 
+    def start_with(self, host: Host, resources: Mapping[str, float]) -> None:
+        """Start a node that has something which Ray knows by name."""
+        self._start_one(host, f"--resources={json.dumps(resources)}")
+
     def start_head_again(self, host: Host) -> None:
         """Start the head that was killed, on the state that was kept."""
         others, self._nodes = self._nodes, {}
@@ -114,7 +125,7 @@ class RayNodes:
         self, host: Host, *command: str | Path, timeout_s: float = 60.0, status: int | None = 0
     ) -> str:
         """Run a command on a host with what it needs to be let into the cluster."""
-        return host.run(*command, environment=SETTINGS, timeout_s=timeout_s, status=status)
+        return host.run(*command, environment=self._settings, timeout_s=timeout_s, status=status)
 
     def alive(self, count: int, asked: Host | None = None) -> Mapping[str, str]:
         """Node ids by address as a driver on `asked` (the head) sees them: once there are `count`,
@@ -124,7 +135,7 @@ class RayNodes:
         nodes: dict[str, Any] = json.loads(printed.splitlines()[-1])
         return nodes
 
-    def _start_one(self, host: Host) -> None:
+    def _start_one(self, host: Host, *more_options: str) -> None:
         token = host.path(TOKEN_FILE)
         token.parent.mkdir(mode=0o700, exist_ok=True)
         token.write_text(self.token)
@@ -136,10 +147,10 @@ class RayNodes:
         options += ["--node-manager-port=6381", "--object-manager-port=6382"]
         options += ["--runtime-env-agent-port=6383"]
         options += ["--min-worker-port=10002", "--max-worker-port=10999"]
-        settings = dict(SETTINGS)
+        settings = dict(self._settings)
         if self._state is not None and not self._nodes:
             settings["RAY_REDIS_ADDRESS"] = self._state.address
             options.append(f"--redis-password={self._state.password}")
-        start = ("ray", "start", *where, *options)
+        start = ("ray", "start", *where, *options, *more_options)
         host.run(*start, environment=settings, timeout_s=START_TIMEOUT_S)
         self._nodes[host.name] = host

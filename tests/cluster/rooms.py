@@ -26,5 +26,11 @@ class Talk(Room):
         return {"said": self.said, "where": socket.gethostname()}
 
 
+class Rare(Talk):
+    """The same where there is something that most nodes have not."""
+
+    resources = {"parlour_test": 1}
+
+
 class Chat(Talk):
     """The same under the name that the documentation uses."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -135,6 +136,54 @@ def test_a_project_names_the_class_of_each_party(parlour: ParlourOnNodes, app: P
 
     assert asyncio.run(ask()) == "mars"
     assert "shop" in parlour.run("deployments")
+
+
+def test_packages_of_a_project_are_there_in_its_room_actors(
+    parlour: ParlourOnNodes, app: Path
+) -> None:
+    """Those of `runtime_env`, and only there: who deploys has them not."""
+    folder = app.parent / "project"
+    folder.mkdir()
+    wheel = build_package(app.parent)
+    (folder / "talk.py").write_text(
+        TALK.replace('"where": socket.gethostname()', '"where": __import__("greeting").WORD')
+    )
+    (folder / "parlour.toml").write_text(
+        f'[parties]\ntalk = "talk:Talk"\n[runtime_env]\npip = ["{wheel}"]\n'
+    )
+    for host in parlour.nodes.hosts:
+        host.path(wheel.parent).mkdir(exist_ok=True)
+        shutil.copy(app.parent / "dist" / wheel.name, host.path(wheel))
+
+    parlour.deploy(folder, "--within", "0")
+    for host in parlour.nodes.hosts:  # each prepares the packages for itself
+        parlour.wait_until_ready(host)
+
+    async def ask() -> list[object]:
+        async with clients() as world:
+            return [
+                (await world.get(host, f"talk/pip-{host.name}"))["where"]
+                for host in parlour.nodes.hosts
+            ]
+
+    assert asyncio.run(ask()) == ["hello from a package"] * len(parlour.nodes.hosts)
+
+
+def build_package(folder: Path) -> Path:
+    """Build a wheel of one module in `folder / "dist"`; returns where hosts are to have it."""
+    sources = folder / "package"
+    sources.mkdir()
+    (sources / "greeting.py").write_text('WORD = "hello from a package"\n')
+    (sources / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "greeting"\nversion = "1"\n'
+        '[tool.setuptools]\npy-modules = ["greeting"]\n'
+    )
+    pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
+    command = [*pip, "--wheel-dir", str(folder / "dist"), str(sources)]
+    subprocess.run(command, check=True, capture_output=True)
+    [built] = (folder / "dist").glob("*.whl")
+    return Path("/tmp/wheels") / built.name
 
 
 def test_rays_own_job_command_and_a_program_deploy_too(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sys
 import time
@@ -10,15 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from .clients import Talker, clients
+from .clients import Client, Talker, clients
 from .conftest import Cluster
 from .host import Host
 from .parlour_on_nodes import PORT, ParlourOnNodes
+from .ray_nodes import GCS_PORT
 
 pytestmark = pytest.mark.timeout(180)  # the first of them starts the cluster
 
 SERVED_AGAIN_S = 5.0  # after a node was lost
 LEASE_S = 3.0
+SPREAD_S_MIN = 0.1  # between two of four clients that have some 4 s together to leave
 SCRIPT = Path(__file__).with_name("lonely_client.py")
 
 
@@ -103,3 +106,36 @@ async def test_a_node_can_be_drained(
         assert node is not None
         assert node["draining"]
         assert node["manager"]["live_rooms"] == 0
+
+
+async def test_a_notice_that_a_machine_is_taken_back_empties_its_node(
+    cluster: Cluster, parlour: ParlourOnNodes, extra: Host
+) -> None:
+    """A spot pre-emption, as Ray is told of it: rooms move first, then clients are told to connect
+    again, one after the other, so that they do not all come back at once."""
+    async with clients() as world:
+        leaving = [await world.connect(extra, "talk/spot") for _ in range(4)]
+        elsewhere = await world.connect(cluster.nodes.head, "talk/spot")
+        asker = await world.connect(cluster.nodes.head, "talk/spot")
+        assert await asker.where() == extra.name
+        talker = Talker(elsewhere, "talker")
+        nodes = await asyncio.to_thread(cluster.nodes.alive, len(cluster.nodes.hosts))
+        notice = ["ray", "drain-node", "--node-id", nodes[extra.address]]
+        notice += ["--address", f"{cluster.nodes.head.address}:{GCS_PORT}"]
+        notice += ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "spot"]
+        notice += ["--deadline-remaining-seconds", "8"]
+        places: list[str] = []
+
+        async def told(client: Client) -> float:
+            assert await client.closed() == 1012
+            if not places:
+                places.append(await asker.where())
+            return time.monotonic()
+
+        await asyncio.to_thread(cluster.nodes.run, cluster.nodes.head, *notice)
+        times = await asyncio.gather(*map(told, leaving))
+
+        assert places[0] != extra.name
+        assert await talker.stop() > 0
+        gaps = [later - sooner for sooner, later in itertools.pairwise(sorted(times))]
+        assert min(gaps) > SPREAD_S_MIN

@@ -32,12 +32,19 @@ class Chat(Room):
     hibernate_after = 60.0
 
 
+class Draw(Chat):
+    """Asks for a GPU."""
+
+    num_gpus = 1
+
+
 class ScriptedActor:
     """A room actor: reports what it is told to, and keeps the orders that it gets."""
 
-    def __init__(self, starter: Starter, actor_id: str, version: int, code: bytes) -> None:
-        self.id = actor_id
-        self.version = version
+    def __init__(self, starter: Starter, settings: RoomActorSettings, code: bytes) -> None:
+        self.id = settings.id
+        self.version = settings.version
+        self.resources = settings.resources
         self.code = code
         self.inbox = Inbox()
         self.link: Link | None = None
@@ -54,7 +61,9 @@ class ScriptedActor:
 
     async def introduce(self) -> None:
         """It has started."""
-        hello = Hello("room actor", self.id, NO_SUCH_PID, self.address, self.version)
+        hello = Hello(
+            "room actor", self.id, NO_SUCH_PID, self.address, self.version, self.resources
+        )
         self.link = await connect(
             self._starter.manager_address, hello, self.inbox.on_frame, self.inbox.on_lost
         )
@@ -77,6 +86,17 @@ class ScriptedActor:
     async def ended(self) -> str:
         return await asyncio.shield(self._ended)
 
+    async def placed(self) -> None:
+        if not self._ended.done():
+            place = asyncio.ensure_future(self._starter.has_places.wait())
+            self._ended.add_done_callback(lambda _: place.cancel())
+            await asyncio.wait([place])
+            if not place.cancelled() and not self._starter.joins:
+                await self.introduce()
+
+    async def joined(self) -> str:
+        return self._starter.joins
+
     def kill(self) -> None:
         self.end("killed")
 
@@ -88,6 +108,8 @@ class Starter:
         problem: Why none can start; nothing while it is empty.
         hangs: Whether they never come to introduce themselves.
         killed: Those that were to be killed.
+        has_places: Set once Ray places those with resources.
+        joins: The manager of another node that those join; nothing while it is empty.
     """
 
     def __init__(self, manager_address: str) -> None:
@@ -96,15 +118,17 @@ class Starter:
         self.problem = ""
         self.hangs = False
         self.killed: list[str] = []
+        self.has_places = asyncio.Event()
+        self.joins = ""
 
     async def start(self, settings: RoomActorSettings, deployed: Deployment) -> ScriptedActor:
         if self.problem == "nothing starts":
             raise RuntimeError(self.problem)
-        actor = ScriptedActor(self, settings.id, settings.version, deployed.code.data)
+        actor = ScriptedActor(self, settings, deployed.code.data)
         self.actors.append(actor)
         if self.problem:
             actor.end(self.problem)
-        elif not self.hangs:
+        elif not self.hangs and not settings.resources:
             await actor.introduce()
         return actor
 
@@ -131,7 +155,8 @@ class Stage:
         self._links: list[Link] = []
 
     async def deploy(self, version: int = 1) -> None:
-        code = Code({"chat": options_of(Chat)}, b"code %d" % version)
+        parties = {"chat": options_of(Chat), "draw": options_of(Draw)}
+        code = Code(parties, b"code %d" % version)
         new = Deployment(version, code)
         await self.manager.try_out(new)
         self.manager.use(new, within_s=0.0)
@@ -170,9 +195,9 @@ class Gateway:
         self.inbox = inbox
         self._numbers = itertools.count(1)
 
-    def ask(self, name: str) -> int:
+    def ask(self, name: str, party: str = "chat") -> int:
         number = next(self._numbers)
-        payload = messages.encode(Wake(RoomKey("chat", name)))
+        payload = messages.encode(Wake(RoomKey(party, name)))
         self.link.write(pack(Kind.WAKE, number=number, payload=payload))
         return number
 

@@ -25,6 +25,7 @@ class Manager:
         place: The address that it answers with.
         error: Why it has none to give; answered instead, unless empty.
         elsewhere: The manager that it sends to; answered instead, unless empty.
+        lacking: Whether that is resources that no node has free.
         silent: Whether it answers nothing at all.
         asked: The rooms it was asked for.
         seen: What it was shown of requests.
@@ -37,6 +38,7 @@ class Manager:
         self.place = ""
         self.elsewhere = ""
         self.error = ""
+        self.lacking = False
         self.silent = False
         self.asked: list[RoomKey] = []
         self.only_here: list[bool] = []
@@ -97,7 +99,7 @@ class Manager:
         if not self.silent:
             placed = Placed(self.place)
             if self.error or self.elsewhere:
-                placed = Placed(error=self.error, elsewhere=self.elsewhere)
+                placed = Placed(error=self.error, elsewhere=self.elsewhere, lacking=self.lacking)
             link.write(pack(Kind.PLACED, number=number, payload=messages.encode(placed)))
 
 

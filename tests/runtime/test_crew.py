@@ -10,6 +10,7 @@ import pytest
 from parlour.actors.link import Link
 from parlour.actors.network import Network
 from parlour.actors.options import options_of
+from parlour.actors.resources import ActorResources
 from parlour.actors.room_actor import RoomActorSettings
 from parlour.runtime import crew as crew_module
 from parlour.runtime.code import Code
@@ -22,6 +23,7 @@ from ..actors.staging import until
 from .managed import Chat
 
 NETWORK = Network("/tmp/parlour-n", "10.0.0.1", b"secret")
+GPU = ActorResources(num_gpus=1.0)
 SETTINGS = ManagerSettings("/tmp/parlour-n", "redis://", "n", NETWORK)
 
 
@@ -31,6 +33,16 @@ class Process:
     def __init__(self) -> None:
         self.end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.kills = 0
+        self.has_place = asyncio.Event()  # that Ray has given it, if it asks for resources
+        self.joins = ""  # the manager of another node
+
+    async def placed(self) -> None:
+        place = asyncio.ensure_future(self.has_place.wait())
+        self.end.add_done_callback(lambda _: place.cancel())
+        await asyncio.wait([place])
+
+    async def joined(self) -> str:
+        return self.joins
 
     async def ended(self) -> str:
         return await asyncio.shield(self.end)
@@ -47,11 +59,12 @@ class Stage:
     def __init__(self) -> None:
         self.now_s = 1000.0
         self.pool = Pool(standbys=2, live_rooms_max=10)
-        self.crew = Crew(SETTINGS, self, self.pool, self._spawn, self._gone)
+        self.crew = Crew(SETTINGS, self, self.pool, self._spawn, self._gone, self._joined)
         self.problem: Exception | None = None
         self.started: list[tuple[RoomActorSettings, Deployment, Process]] = []
         self.killed: list[str] = []
         self.gone = 0
+        self.joined: list[tuple[ActorResources, str]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     # ActorStarter
@@ -75,6 +88,9 @@ class Stage:
 
     def _gone(self) -> None:
         self.gone += 1
+
+    def _joined(self, resources: ActorResources, address: str) -> None:
+        self.joined.append((resources, address))
 
     def use(self, version: int) -> None:
         new = deployment(version)
@@ -241,3 +257,54 @@ async def test_only_those_that_start_are_ended_without_a_word(stage: Stage) -> N
     assert [process.kills for _, _, process in stage.started] == [0, 1]
     stage.crew.kill(running)
     assert stage.killed == [running.id]
+
+
+async def with_gpu(stage: Stage) -> tuple[ActorRecord, Process]:
+    """One that Ray was asked for a GPU for."""
+    stage.use(1)
+    stage.pool._standbys = 0
+    stage.crew.fill(0, [GPU])
+    await stage.up(1)
+    settings, _, process = stage.started[0]
+    assert settings.resources == GPU
+    return stage.pool.actors[settings.id], process
+
+
+async def test_one_with_resources_starts_when_ray_has_placed_it(stage: Stage) -> None:
+    """Until then its time to start does not run."""
+    record, process = await with_gpu(stage)
+    await until(lambda: stage.crew.started_here(record))
+    stage.now_s += 1e6
+    assert record.asked_s > 0
+    assert record.started_s == 0
+    assert stage.pool.stuck(stage.now_s, 1.0) == []
+    process.has_place.set()
+    await until(lambda: record.started_s == stage.now_s)
+    stage.introduce(0)
+    assert record.state is ActorState.STANDBY
+    assert stage.joined == []
+
+
+async def test_one_that_joins_another_manager_is_that_ones(stage: Stage) -> None:
+    """It is told who waits for it; nothing is left of it here."""
+    record, process = await with_gpu(stage)
+    process.joins = "/there/manager.sock@10.0.0.2:7"
+    process.has_place.set()
+    await until(lambda: stage.joined == [(GPU, process.joins)])
+    await until(lambda: not stage.crew.started_here(record))
+    assert not stage.pool.actors
+    assert process.kills == 0
+    assert stage.crew.start_error == ""
+
+
+async def test_a_demand_is_taken_back_without_a_word(stage: Stage) -> None:
+    """It is no failure: nothing waits for it to be over."""
+    record, process = await with_gpu(stage)
+    await until(lambda: stage.crew.started_here(record))
+    stage.crew.withdraw(record)
+    assert not stage.pool.actors
+    assert process.kills == 1
+    await until(lambda: not stage.crew.started_here(record))
+    assert (stage.crew.start_error, stage.gone) == ("", 0)
+    stage.crew.fill(0, [GPU])
+    await stage.up(2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from parlour.actors.messages import RoomKey
 from parlour.actors.options import RoomOptions, options_of
+from parlour.actors.resources import ActorResources
 from parlour.actors.room import Room
 from parlour.runtime.hibernation import NodeSnapshot, RoomSnapshot, departures
 
@@ -22,7 +23,17 @@ class Stays(Room):
     memory_limit = 1000
 
 
-OPTIONS: dict[str, RoomOptions] = {"chat": options_of(Chat), "stays": options_of(Stays)}
+class Draws(Room):
+    """Holds a GPU."""
+
+    num_gpus = 1
+
+
+OPTIONS: dict[str, RoomOptions] = {
+    "chat": options_of(Chat),
+    "stays": options_of(Stays),
+    "draws": options_of(Draws),
+}
 
 
 def room(
@@ -34,7 +45,6 @@ def room(
     age_s: float = 30.0,
     growth_bytes: int = 0,
     neighbours: int = 1,
-    gateways: int = 1,
 ) -> RoomSnapshot:
     """A live room `party/id`."""
     return RoomSnapshot(
@@ -45,23 +55,18 @@ def room(
         NOW_S - idle_s,
         growth_bytes,
         neighbours,
-        gateways,
     )
 
 
 def leave(
-    *rooms: RoomSnapshot, places_wanted: int = 0, short_of_memory: bool = False
+    *rooms: RoomSnapshot,
+    places_wanted: int = 0,
+    short_of_memory: bool = False,
+    resources_wanted: dict[ActorResources, int] | None = None,
 ) -> list[tuple[str, str]]:
     """Who leaves, and why."""
-    node = NodeSnapshot(NOW_S, rooms, places_wanted, short_of_memory)
+    node = NodeSnapshot(NOW_S, rooms, places_wanted, short_of_memory, resources_wanted or {})
     return [(str(each.key), each.reason) for each in departures(node, OPTIONS)]
-
-
-def test_a_room_with_clients_of_several_gateways_stays() -> None:
-    """Woken by one of them, it would be without the clients of the others for a while."""
-    wide = room("chat/a", idle_s=1e6, connections=2, gateways=2)
-    assert leave(wide, places_wanted=1, short_of_memory=True) == []
-    assert leave(wide._replace(gateways=1)) == [("chat/a", "hibernate")]
 
 
 def test_a_node_without_rooms_sends_nobody_away() -> None:
@@ -146,3 +151,17 @@ def test_a_room_leaves_once_for_the_first_of_its_reasons() -> None:
     """Never twice, however many there are."""
     old_fat_idle = room("stays/a", 500.0, age_s=500.0, growth_bytes=10**9)
     assert leave(old_fat_idle, places_wanted=5, short_of_memory=True) == [("stays/a", "lifetime")]
+
+
+def test_rooms_give_up_their_places_to_those_that_it_helps() -> None:
+    """What waits for a GPU needs one that holds some of it, what needs none another process."""
+    rooms = [room("chat/a", 5.0), room("draws/b", 9.0), room("draws/c", 4.0)]
+    gpu, disk = ActorResources(num_gpus=1.0), ActorResources(custom=(("disk", 1.0),))
+    assert leave(*rooms, places_wanted=2) == [("chat/a", "hibernate")]
+    assert leave(*rooms, resources_wanted={gpu: 1}) == [("draws/b", "hibernate")]
+    assert leave(*rooms, resources_wanted={disk: 5}) == []
+    both = ActorResources(num_gpus=0.5, num_cpus=4.0)
+    assert len(leave(*rooms, resources_wanted={both: 9})) == 2
+    assert leave(room("draws/old", 20.0), *rooms, resources_wanted={gpu: 1}) == [
+        ("draws/old", "hibernate")
+    ]

@@ -11,6 +11,7 @@ from parlour.actors import messages
 from parlour.actors.frames import Kind
 from parlour.actors.messages import Leave, RoomKey
 from parlour.actors.options import options_of
+from parlour.actors.room_actor import RoomActorSettings
 from parlour.runtime import crew, waiting
 from parlour.runtime import manager as manager_module
 from parlour.runtime.code import Code
@@ -211,7 +212,8 @@ async def test_the_rooms_of_an_earlier_manager_are_taken_over(tmp_path: Path) ->
     stage = Stage(tmp_path)
     code = Code({"chat": options_of(Chat)}, b"code 4")
     await stage.manager.start(Deployment(4, code))
-    actor = ScriptedActor(stage.starter, "survivor", 4, b"code 4")
+    settings = RoomActorSettings("survivor", "/run", stage.settings.address, "redis://", 4)
+    actor = ScriptedActor(stage.starter, settings, b"code 4")
     stage.starter.actors.append(actor)
     await actor.introduce()
     actor.report(live("a"))

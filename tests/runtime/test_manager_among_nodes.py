@@ -14,6 +14,7 @@ from parlour.actors.messages import Hello, Leave, Placed, Report, RoomKey, Wake
 from parlour.actors.network import Address
 from parlour.actors.options import options_of
 from parlour.runtime import manager as manager_module
+from parlour.runtime import wakes as wakes_module
 from parlour.runtime.code import Code
 from parlour.runtime.deployment import Deployment
 from parlour.runtime.manager import HibernationManager
@@ -235,7 +236,7 @@ async def test_what_others_said_long_ago_does_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They may be gone: the room waits here."""
-    monkeypatch.setattr(manager_module, "PEERS_STALE_S", 0.0)
+    monkeypatch.setattr(wakes_module, "PEERS_STALE_S", 0.0)
     async with Stage(tmp_path, live_rooms_max=1, free_memory_bytes_min=0) as stage:
         await stage.deploy()
         gateway = await stage.gateway()

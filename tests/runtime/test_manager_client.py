@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from parlour.actors.messages import Hello, RoomKey
 from parlour.runtime import manager_client
-from parlour.runtime.manager_client import CannotPlace, Managers
+from parlour.runtime.manager_client import REFERRALS_MAX, CannotPlace, Managers
 
 from ..actors.nodes import node
 from .peers import Manager
@@ -47,8 +47,13 @@ async def test_questions_are_answered_over_one_line(manager: Manager, client: Ma
 async def test_a_manager_without_a_place_says_why(manager: Manager, client: Managers) -> None:
     """In its own words."""
     manager.error = "all are taken"
-    with pytest.raises(CannotPlace, match="all are taken"):
+    with pytest.raises(CannotPlace, match="all are taken") as raised:
         await client.place(KEY)
+    assert not raised.value.lacking
+    manager.lacking = True
+    with pytest.raises(CannotPlace) as raised:
+        await client.place(KEY)
+    assert raised.value.lacking
 
 
 async def test_a_manager_that_is_gone_is_said_to_all_who_wait(
@@ -116,12 +121,12 @@ async def test_a_manager_of_another_node_is_asked_when_the_own_one_says_so(
 
 
 async def test_managers_that_send_to_each_other_keep_nobody_running(manager: Manager) -> None:
-    """What the second one says is the last word: there is no place now."""
+    """What the last of a few says is the last word: there is no place now."""
     manager.elsewhere = manager.address
     client = Managers(manager.address, Hello("gateway", "g1", 1))
     with pytest.raises(CannotPlace, match="has no place"):
         await client.place(KEY)
-    assert manager.only_here == [False, True]
+    assert manager.only_here == [False] + [True] * REFERRALS_MAX
     client.close()
 
 

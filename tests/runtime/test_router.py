@@ -12,7 +12,7 @@ from parlour.actors.messages import ConnectionRecord, Hello, Refused, RoomKey
 from parlour.runtime import router as router_module
 from parlour.runtime.manager_client import Managers
 from parlour.runtime.route import Route
-from parlour.runtime.router import WAKE_PATIENCE_S, Router
+from parlour.runtime.router import NOTHING_FREE, WAKE_PATIENCE_S, Router
 
 from ..actors.staging import until
 from .listening import Listener
@@ -341,3 +341,13 @@ async def test_a_route_of_which_nothing_is_left_is_forgotten(stage: Stage) -> No
     assert stage.route is route
     stage.actor.say(Kind.GONE, channel)
     await until(lambda: stage.route is not route)
+
+
+async def test_a_room_that_waits_for_resources_is_told_so(stage: Stage) -> None:
+    """When the patience with it is over: to try again may help, as a node may come."""
+    stage.manager.error, stage.manager.lacking = "rooms of party chat need num_gpus=1", True
+    stage.send("a")
+    await stage.manager.was_asked(1)
+    stage.now_s = WAKE_PATIENCE_S + 0.1
+    await stage.listener.count(failed=1)
+    assert stage.listener.failed == [(b"a", NOTHING_FREE, True)]

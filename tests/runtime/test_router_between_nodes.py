@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from parlour.actors.frames import GONE_RETURN, Kind
+from parlour.actors.frames import GONE_LOST, GONE_RETURN, Kind
 from parlour.actors.messages import ConnectionRecord, Hello, Refused, RoomKey
 from parlour.actors.network import Address
 from parlour.runtime import directory as directory_module
@@ -335,3 +335,86 @@ async def test_a_room_that_hibernated_is_left_alone(stage: Stage) -> None:
     await until(lambda: stage.route.link is None)
 
     assert not stage.route.placing
+
+
+# Summons
+
+
+async def with_client(stage: Stage) -> None:
+    """A client whose room has left the other node in good order."""
+    channel = await stage.live_there("a")
+    stage.router.send_connect(stage.route, ConnectionRecord(7, "ada", "ws://x/", []))
+    await stage.remote.event()
+    stage.remote.say(Kind.DONE, channel, 0, 2)
+    stage.remote.say(Kind.GONE, channel)
+    await until(lambda: stage.route.link is None)
+
+
+async def test_a_gateway_comes_when_it_is_called(stage: Stage) -> None:
+    """With its clients, to where the room is, if it is; nobody else is asked."""
+    await with_client(stage)
+    assert stage.router.come(KEY, stage.remote.address)
+    _, attach = await stage.remote.attached()
+    assert attach.only_live
+    assert [each.number for each in attach.connections] == [7]
+    assert stage.manager.asked == []
+
+
+async def test_a_gateway_without_clients_does_not_come(stage: Stage) -> None:
+    """It says so; events that wait for the room find it themselves."""
+    assert not stage.router.come(KEY, stage.remote.address)
+    stage.manager.silent = True
+    stage.send("a")
+    assert not stage.router.come(KEY, stage.remote.address)
+    assert stage.route.placing
+
+
+async def test_a_gateway_that_looks_for_the_room_comes_at_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it waits for: an answer of its manager, or the time to try again."""
+    await with_client(stage)
+    await stage.claims.die("remote")
+    stage.manager.silent = True
+    stage.send("b")
+    await stage.manager.was_asked(1)
+    assert stage.router.come(KEY, stage.remote.address)
+    channel, _ = await stage.remote.attached()
+    assert await stage.remote.events(1) == [b"b"]
+
+    monkeypatch.setattr(router_module, "BACKOFF_MIN_S", 1e6)
+    monkeypatch.setattr(router_module, "BACKOFF_MAX_S", 1e6)
+    stage.remote.say(Kind.GONE, channel, payload=GONE_LOST)
+    await until(lambda: stage.route.placing)
+    assert stage.router.come(KEY, stage.remote.address)
+    await stage.remote.attached()
+    assert await stage.remote.events(1) == [b"b"]
+
+
+async def test_a_call_from_where_the_room_is_not_any_more_does_no_harm(stage: Stage) -> None:
+    """It is refused there, and looked for as always."""
+    await with_client(stage)
+    await stage.claims.die("remote")
+    stage.remote.refusal = Refused("absent", "the room is not live here")
+    stage.router.come(KEY, stage.remote.address)
+    await stage.remote.attached()
+    await stage.own.attached()
+
+
+async def test_a_gateway_leaves_a_room_actor_that_has_lost_the_room(stage: Stage) -> None:
+    """One that was cut off and does not know: the claim tells that the room is elsewhere."""
+    await stage.live_there("a")
+    stage.router.send_connect(stage.route, ConnectionRecord(7, "ada", "ws://x/", []))
+    await stage.remote.event()
+    assert stage.router.come(KEY, stage.remote.address)  # as it is there already
+    with contextlib.closing(RoomActor(Path(stage.there.folder), "third", stage.there)) as third:
+        await third.start()
+        stage.router.come(KEY, third.address)  # which is not what the claim says
+        await stage.router._directory.find(KEY)  # type: ignore[union-attr]
+        assert stage.route.address == stage.remote.address
+
+        await stage.claims.hold(KEY, "third", third.address, takeover=True)
+        stage.router.come(KEY, third.address)
+        _, attach = await third.attached()
+        assert attach.only_live
+        assert stage.route.address == third.address

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from parlour.runtime.placement import NodeLoad
@@ -96,3 +97,14 @@ def test_no_password_is_shown(status: ClusterStatus) -> None:
     for text in texts:
         assert "hush" not in text
         assert "redis://" not in text
+
+
+def test_what_rooms_wait_for_is_told() -> None:
+    """Party by party, whatever node they were asked for on; nothing while nothing lacks."""
+    first, *others = STATUS.nodes
+    assert first.manager is not None
+    lacking = replace(first.manager, unplaced={"draw": "num_gpus=1"})
+    status = replace(STATUS, nodes=[replace(first, manager=lacking), *others])
+    assert "Waiting    rooms of draw: no node has num_gpus=1 free\n" in describe(status, PROMISE)
+    assert "Waiting" not in describe(STATUS, PROMISE)
+    assert as_dict(status, PROMISE)["nodes"][0]["manager"]["unplaced"] == {"draw": "num_gpus=1"}

@@ -75,3 +75,18 @@ async def test_all_can_be_taken_out(link: Link) -> None:
     assert (len(wakes), wakes.take_all()) == (0, [])
     wakes.add(wake(link, 3))
     assert [each.number for each in wakes.take_all()] == [3]
+
+
+async def test_the_first_of_some_parties_can_be_taken_out(link: Link) -> None:
+    """As many as are wanted; the others go on waiting, and are counted."""
+    wakes = WaitingWakes()
+    for number, party in enumerate(["chat", "draw", "film", "draw", "draw"]):
+        wakes.add(WaitingWake(link, number, RoomKey(party, str(number)), 0.0))
+    assert wakes.by_party == {"chat": 1, "draw": 3, "film": 1}
+    assert [each.number for each in wakes.take({"draw", "film"}, 3)] == [1, 2, 3]
+    assert wakes.by_party == {"chat": 1, "draw": 1}
+    assert wakes.take({"film"}, 3) == []
+    wakes.serve(lambda each: each.key.party == "draw")
+    assert wakes.by_party == {"chat": 1}
+    wakes.take_all()
+    assert not wakes.by_party

@@ -26,6 +26,7 @@ class Owner:
     def __init__(self, backend: FragileBackend) -> None:
         self.backend = backend
         self.progress: dict[str, int] = {}
+        self.holders: dict[str, str] = {}
         self.durable: list[int] = []
         self.failed: list[StorageError] = []
 
@@ -36,6 +37,7 @@ class Owner:
             self.claim,
             limits=limits,
             progress=lambda: self.progress,
+            holders=lambda: self.holders,
             on_durable=lambda: self.durable.append(self.storage.durable),
             on_failed=self.failed.append,
         )
@@ -101,6 +103,22 @@ async def test_progress_is_recorded_with_the_flush(owner: Owner) -> None:
     await owner.storage.close()
     await owner.open()
     assert owner.claim.progress == {"gateway-1": 9}
+
+
+async def test_holders_are_recorded_with_a_flush_that_may_be_asked_for(owner: Owner) -> None:
+    """What is told is what has changed; the gate is shut meanwhile, as for a write."""
+    owner.holders = {"gateway-1": "/run/g1", "gateway-2": "/run/g2"}
+    before = owner.storage.durable
+    owner.storage.record_holders()
+    assert owner.storage.gate == before + 1
+    await owner.storage.sync()
+    await owner.open()
+    assert owner.claim.holders == owner.holders
+    owner.holders = {"gateway-1": "", "gateway-2": "/run/moved"}
+    owner.storage.put("a", 2)
+    await owner.storage.close()
+    await owner.open()
+    assert owner.claim.holders == {"gateway-2": "/run/moved"}
 
 
 @pytest.mark.parametrize("fault", [Fault.NOT_SENT, Fault.UNANSWERED])

@@ -176,7 +176,12 @@ async def test_a_space_is_live_if_its_owner_has_a_lease(server: Server) -> None:
 async def test_a_state_tells_everything(server: Server) -> None:
     """Epoch, owner, lease, shards, sizes, alarms and progress."""
     claim = await server.backend.claim("chat/a", owner="alive", address="alive.sock")
-    storage = Storage(server.backend, claim, progress=lambda: {"gateway": 7})
+    storage = Storage(
+        server.backend,
+        claim,
+        progress=lambda: {"gateway": 7},
+        holders=lambda: {"gateway": "/run/g", "gone": ""},
+    )
     for number in range(1000):
         storage.put(f"{number:04}", number)
     due_ms = int(time.time() + 60) * 1000
@@ -191,6 +196,7 @@ async def test_a_state_tells_everything(server: Server) -> None:
     assert (state.metadata.epoch, state.metadata.owner) == (1, "alive")
     assert (state.metadata.address, state.metadata.flush_number) == ("alive.sock", 1)
     assert state.metadata.progress == {"gateway": 7}
+    assert state.metadata.holders == {"gateway": "/run/g"}
     assert state.metadata.alarms == {UNNAMED: Alarm(due_ms)}
     assert state.next_alarm_ms == due_ms
     assert len(state.shards) > 2
