@@ -14,7 +14,6 @@ import logging
 from collections.abc import Iterable, Mapping
 
 from ..storage import Claim, ClaimHeld, NotOwner, Storage, StorageError
-from ..storage.server_errors import ConnectionLost, ServerUnavailable
 from . import messages
 from .alarms import RoomAlarms
 from .attachments import Attachments
@@ -468,8 +467,5 @@ class LiveRoom:
     def _on_storage_failed(self, error: StorageError) -> None:
         if isinstance(error, NotOwner):
             self.lose(str(error), undone=self.storage.is_undone(error))
-        elif isinstance(error.__cause__, (ServerUnavailable, ConnectionLost)):
-            # For all we know it has landed; if not, an event of its may be to blame.
-            self.lose(str(error), gone_how=GONE_BROKEN)
         else:
             self.break_off(str(error))

@@ -4,8 +4,8 @@ Run it with `parlour dev examples/poll/poll.py` and open the address. Clients se
 {"ask": ..., "answers": [...], "seconds": 60} to open the poll and {"vote": 0} to vote in it, and
 get its state as JSON whenever that changes. `GET` answers with the same.
 
-A vote belongs to a connection's id (`_pk`), which clients choose: enough for a show of hands, not
-for an election.
+A vote belongs to the `?voter=` of its connection, which clients choose: enough for a show of hands,
+not for an election. It is not the connection's id (`_pk`): a second page of one person may come.
 """
 
 import json
@@ -24,6 +24,7 @@ class Poll(Room):
         self.poll = await self.storage.get("poll")
 
     async def on_connect(self, connection: Connection, request: Request) -> None:
+        connection.set_state(request.query.get("voter", connection.id)[:TEXT_CHARS_MAX])
         connection.send(self.state_as_json())
 
     async def on_message(self, connection: Connection, message: str | bytes) -> None:
@@ -36,7 +37,7 @@ class Poll(Room):
         if "ask" in sent and self.poll is None:
             self.open(sent)
         elif "vote" in sent:
-            await self.vote(connection.id, sent["vote"])
+            await self.vote(connection.state, sent["vote"])
 
     def on_alarm(self, info: AlarmInfo) -> None:
         if self.poll is not None:

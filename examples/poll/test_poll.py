@@ -35,6 +35,18 @@ async def test_each_has_one_vote_and_may_change_it(room: RoomUnderTest[Poll]) ->
     assert await votes(alice) == [1, 1]
 
 
+async def test_two_pages_of_one_person_have_one_vote(room: RoomUnderTest[Poll]) -> None:
+    """And both stay connected."""
+    first = await room.connect(query={"voter": "alice"})
+    second = await room.connect(query={"voter": "alice"})
+
+    await first.send_json({"vote": 0})
+    await second.send_json({"vote": 1})
+
+    assert await votes(first) == [0, 1]
+    assert first.closed is None
+
+
 async def test_the_alarm_closes_it_though_everybody_has_left(
     rooms: Rooms, room: RoomUnderTest[Poll]
 ) -> None:
