@@ -22,7 +22,7 @@ from benchmarks.peers.parlour_server import ROOMS_FILE, ParlourServer
 from benchmarks.peers.process import PeerFailed
 
 QUIET_S = 2.0  # of load before the file changes
-LEAST_S = 8.0  # of load in all: the deploy has to be over by then
+LEAST_S = 12.0  # of load in all: the deploy has to be over by then
 RELOADED = b"Reloaded"
 
 QUESTION = Question(

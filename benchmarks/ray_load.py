@@ -47,5 +47,10 @@ def connect(url: str, size_bytes: int) -> Calls:
     os.environ.update(with_token(parse_qs(parts.query)["token"][0]))
     import ray  # here: no other load needs it, and it reads the environment
 
-    ray.init(address=parts.netloc, namespace=NAMESPACE, logging_level=logging.ERROR)
+    ray.init(
+        address=parts.netloc,
+        namespace=NAMESPACE,
+        logging_level=logging.ERROR,
+        log_to_driver=False,  # standard output is for the result
+    )
     return Calls(ray.get_actor(parts.path.strip("/")), size_bytes)

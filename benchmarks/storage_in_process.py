@@ -270,7 +270,7 @@ async def measure(rounds: int, urls: dict[str, str]) -> list[Figure]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure on two private servers, print, write the JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.storage_in_process")
-    parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     rounds = parser.parse_args(arguments).rounds
     folders = {fsync: FOLDER / f"storage-{fsync}" for fsync in ("always", "everysec")}
     for folder in folders.values():
