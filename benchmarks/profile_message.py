@@ -38,7 +38,7 @@ CASES = (
     Case("1 client", "echo", "echo", sockets=1),
     Case("50 clients", "echo", "echo", sockets=50),
 )
-MARGIN_S = 0.5  # after the warm-up, before its end: only the steady part is counted
+MARGIN_S = 0.5  # thrice: after the warm-up, to find the room actor, and before the end
 PARTS_MAX = 12  # lines of py-spy's answer that are shown
 SAMPLES_PER_S = 500
 SPIED, OTHERS = ("gateway", "room actor"), "others: Ray, Valkey, manager"
@@ -73,7 +73,7 @@ def profile(url: str, case: Case, seconds: float) -> Profile:
         PeerFailed: The load failed.
     """
     settings = Settings(("parlour",), 1, seconds, 1.0)
-    steady_s = max(0.1, seconds - 2 * MARGIN_S)
+    steady_s = max(0.1, seconds - 3 * MARGIN_S)
     with ThreadPoolExecutor(1) as pool:
         looked = pool.submit(look, settings.warmup_s + MARGIN_S, steady_s)
         run = harness.measure(case, url, settings, 1)
@@ -111,10 +111,11 @@ def named_processes() -> dict[int, str]:
     found = set(descendants(os.getpid()))
     generators = {pid for pid in found if LOAD in _command(pid)}
     names = dict.fromkeys(sorted(found - generators), OTHERS)
-    actors = {pid: sum(_ticks(pid)) for pid in processes(ROOM_ACTOR)}
-    busiest = max(actors, key=lambda pid: actors[pid])
+    before = {pid: sum(_ticks(pid)) for pid in processes(ROOM_ACTOR)}
+    time.sleep(MARGIN_S)  # rooms of loads before this one have used more, but use nothing now
+    busiest = max(before, key=lambda pid: sum(_ticks(pid)) - before[pid])
     names |= {pid: "gateway" for pid in processes(GATEWAY)}
-    return names | {pid: "room actor" if pid == busiest else "standbys" for pid in actors}
+    return names | {pid: "room actor" if pid == busiest else "standbys" for pid in before}
 
 
 class _Spy:
