@@ -271,6 +271,7 @@ class LiveRoom:
                 await self._drain(handling)
         except asyncio.CancelledError:
             # By break_off; or by a hook that cancelled the task that it runs in.
+            _take_cancelled()
             self.break_off("its task was cancelled")
         except Exception as error:
             log.exception("room %s failed", self.key)
@@ -469,3 +470,10 @@ class LiveRoom:
             self.lose(str(error), undone=self.storage.is_undone(error))
         else:
             self.break_off(str(error))
+
+
+def _take_cancelled() -> None:
+    """The cancellation has done its work: the time limits of what follows are not to wait for it."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()
