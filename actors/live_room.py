@@ -473,7 +473,7 @@ class LiveRoom:
 
 
 def _take_cancelled() -> None:
-    """The cancellation has done its work: the time limits of what follows are not to wait for it."""
+    """The cancellation has done its work: time limits of what follows are to end as usual."""
     task = asyncio.current_task()
     while task is not None and task.cancelling():
         task.uncancel()

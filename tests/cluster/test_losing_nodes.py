@@ -51,7 +51,8 @@ async def test_a_node_that_is_cut_off_answers_nobody_and_loses_nothing(
     """Its processes go on, as does a client at its own gateway, which hears nothing any more.
 
     On the other side the room is served again within seconds. Each message that was answered, on
-    either side, is counted once; after the cut is mended the lonely client goes on.
+    either side, is counted once; after the cut is mended the lonely client goes on, or is told to
+    connect again if something that was said to it is lost.
     """
     room = "talk/divided"
     lonely = extra.spawn(sys.executable, str(SCRIPT), extra.address, str(PORT), room, log="lonely")
