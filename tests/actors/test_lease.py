@@ -16,8 +16,8 @@ from parlour.storage.embedded import EmbeddedServer
 from parlour.storage.keys import lease_key
 
 WAIT_S = 10.0
-LEASE_S = 0.5
-RENEWAL_S = 0.8 * LEASE_S  # so late that the time may run out with the question on its way
+LEASE_S = 0.8
+RENEWAL_S = 0.5 * LEASE_S  # a busy machine is late by a tenth of a second now and then
 
 
 @pytest.fixture
