@@ -8,7 +8,6 @@ the next one in the same slot removes it.
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -162,7 +161,8 @@ class Network:
 
 
 def _remove_leftovers(slot: int) -> None:
-    shutil.rmtree(_folder(slot), ignore_errors=True)
+    # Not by shutil.rmtree: what Ray prepares for packages is tens of thousands of files.
+    subprocess.run(["rm", "-rf", str(_folder(slot))], check=False)
     if Path(f"/sys/class/net/{_uplink(slot)}").exists():
         # Fails where it goes by itself meanwhile, with the namespace of its other end.
         subprocess.run(["ip", "link", "del", _uplink(slot)], capture_output=True, check=False)
