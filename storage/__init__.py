@@ -25,6 +25,7 @@ from .errors import (
     TooManyKeys,
     ValueTooLarge,
     WriteBufferFull,
+    WrongThread,
 )
 from .limits import StorageLimits
 from .memory_backend import MemoryBackend
@@ -71,6 +72,7 @@ __all__ = [
     "TransactionOpen",
     "ValueTooLarge",
     "WriteBufferFull",
+    "WrongThread",
     "decode",
     "encode",
 ]

@@ -11,6 +11,7 @@ StorageError
  +-- WriteBufferFull       more written than flushing can keep up with
  +-- TransactionError      a call that a transaction is in the way of: transaction_errors.py
  +-- StorageClosed         storage used after its room hibernated
+ +-- WrongThread           storage used in another thread than the room's
  +-- StorageReset          storage used after a failed flush; the room starts over
  |    +-- NotOwner         the claim went to another owner
  |    +-- FlushMissing     the server has lost flushes that it had acknowledged
@@ -157,6 +158,24 @@ class WriteBufferFull(StorageError):
         return (
             f"{self.size_bytes:,} bytes wait to be flushed, the most is {self.size_bytes_max:,}; "
             "await the writes: that waits while too much is pending"
+        )
+
+
+class WrongThread(StorageError):
+    """Storage was used in another thread than that of the room's event loop; nothing was changed.
+
+    Attributes:
+        space: Whose storage.
+    """
+
+    def __init__(self, space: str) -> None:
+        super().__init__(space)
+        self.space = space
+
+    def __str__(self) -> str:
+        return (
+            f"storage of {self.space!r} was used in a thread of its own; use it in the room's "
+            "event loop alone: compute in the thread, and store what it returns"
         )
 
 

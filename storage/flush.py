@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from weakref import WeakSet
@@ -21,7 +22,7 @@ from .alarms import Alarm, is_earlier, next_due_ms
 from .awaitables import BeforeSeal
 from .backend import Backend, Batch, Claim
 from .cache import Cache, Known
-from .errors import FlushMissing, StorageClosed, StorageError, StorageReset
+from .errors import FlushMissing, StorageClosed, StorageError, StorageReset, WrongThread
 from .index import ShardIndex
 from .large_flush import ahead_of, drop_stale
 from .limits import StorageLimits
@@ -71,6 +72,7 @@ class Flusher:
         self._progress = progress
         self._holders = holders
         self._on_durable = on_durable
+        self._thread_id = threading.get_ident()  # of the event loop, which nothing here may leave
         self._on_failed = on_failed
         self._pending = False  # something is to be flushed and not sealed
         self._alarms_changed: dict[str, Alarm | None] = {}
@@ -90,7 +92,10 @@ class Flusher:
             StorageReset: After a failed flush, or after `abandon`; its kinds `NotOwner` and
                 `FlushMissing` if that was why.
             StorageClosed: After `close`.
+            WrongThread: In another thread than the room's.
         """
+        if threading.get_ident() != self._thread_id:
+            raise WrongThread(self._space)
         self.check_alive()
         if self._closed:
             raise StorageClosed(self._space)

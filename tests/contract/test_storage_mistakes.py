@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from parlour.storage import (
     Storage,
     StorageError,
     TransactionOpen,
+    WrongThread,
 )
 
 Call = Callable[[Any], object]
@@ -126,3 +128,15 @@ async def test_a_bound_is_a_place_in_the_order_and_need_be_no_key(storage: Stora
     assert await storage.keys(start=longest + "\0") == ["z"]
     assert await storage.keys(end="\U0010ffff") == [longest, "z"]
     assert await storage.keys(prefix=longest + "k") == []
+
+
+async def test_a_thread_of_its_own_changes_nothing(storage: Storage) -> None:
+    """The storage is the event loop's; what was written before, and what comes after, is stored."""
+    storage.put("before", 1)
+    with pytest.raises(
+        WrongThread, match="in a thread of its own; use it in"
+    ):
+        await asyncio.to_thread(storage.put, "beside", 2)
+    storage.put("after", 3)
+    await storage.sync()
+    assert await storage.list() == {"after": 3, "before": 1}

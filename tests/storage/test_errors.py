@@ -52,6 +52,10 @@ EXAMPLES = {
         "storage of 'chat/a' is closed, its room hibernates; "
         "finish the work of background tasks before the handler returns"
     ),
+    errors.WrongThread("chat/a"): (
+        "storage of 'chat/a' was used in a thread of its own; use it in the room's event loop "
+        "alone: compute in the thread, and store what it returns"
+    ),
     errors.StorageReset("chat/a", "the disk is full"): (
         "storage of 'chat/a' was reset: the disk is full"
     ),
