@@ -133,9 +133,7 @@ async def test_a_bound_is_a_place_in_the_order_and_need_be_no_key(storage: Stora
 async def test_a_thread_of_its_own_changes_nothing(storage: Storage) -> None:
     """The storage is the event loop's; what was written before, and what comes after, is stored."""
     storage.put("before", 1)
-    with pytest.raises(
-        WrongThread, match="in a thread of its own; use it in"
-    ):
+    with pytest.raises(WrongThread, match="in a thread of its own; use it in"):
         await asyncio.to_thread(storage.put, "beside", 2)
     storage.put("after", 3)
     await storage.sync()
