@@ -19,6 +19,7 @@ from functools import partial
 from . import messages
 from .call_errors import AnswerLost
 from .calls import Question
+from .close_codes import ABNORMAL
 from .frames import Head, Kind, pack, pack_parts, unpack_close
 from .link import Link, connect
 from .messages import Hello
@@ -165,5 +166,5 @@ class CallLine:
         for question in list(self._questions.values()):
             question.failed(lost)
         for socket in list(self._sockets.values()):
-            socket.ended(1006, "the gateway of this node was lost")
+            socket.ended(ABNORMAL, "the gateway of this node was lost")
             socket.let_go()

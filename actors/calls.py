@@ -16,6 +16,7 @@ from ..storage import decode, encode
 from . import messages
 from .call_errors import CallError, CallTimeout, CallTooLarge, RoomUnavailable, unpack_error
 from .chain import check_chain, current_chain
+from .close_codes import GOING_AWAY
 from .frames import Kind, pack_parts, unpack_parts
 from .http import Response
 from .messages import CallHead, ConnectionRecord, RequestHead, Returned, RoomKey
@@ -28,7 +29,6 @@ CALL_TIMEOUT_S = 20.0  # below the limit of a hook, so that the hook learns of i
 CALL_BYTES_MAX = 16 * 1024 * 1024  # of the arguments of a call, a request's body, or a result
 UNANSWERED_MAX = 10_000  # questions of one room
 UNANSWERED_BYTES_MAX = 64 * 1024 * 1024
-GOING_AWAY = 1001
 
 
 class Question:

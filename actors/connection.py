@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..storage import decode as decode_state
 from ..storage import encode as encode_state
 from . import messages
+from .close_codes import ABNORMAL, NO_STATUS, NORMAL
 from .frames import SEND_BINARY, SEND_TEXT, Kind, pack, pack_close
 from .http import Request
 
@@ -26,7 +27,7 @@ TAG_CHARACTERS_MAX = 256
 CLOSE_REASON_BYTES_MAX = 123  # RFC 6455 section 5.5
 REPLACED = 4409  # a connection of the same id has taken its place
 REPLACED_REASON = "a newer connection has the same id"
-_CLOSE_CODES_RESERVED = frozenset({1004, 1005, 1006, 1015})
+_CLOSE_CODES_RESERVED = frozenset({1004, NO_STATUS, ABNORMAL, 1015})
 
 
 class StateTooLarge(ValueError):
@@ -162,7 +163,7 @@ class Connection:
         else:
             self._send(SEND_BINARY, sendable(message))
 
-    def close(self, code: int = 1000, reason: str = "") -> None:
+    def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Close the connection; what was sent before goes out first. `on_close` follows.
 
         Raises:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import messages
 from .called import handle_call, tell_answer_lost, tell_call_timeout
 from .chain import Errand, current_errand, errand
+from .close_codes import INTERNAL_ERROR
 from .connection import REPLACED, REPLACED_REASON, ClientError, Connection
 from .frames import BINARY, TEXT, Kind, pack, pack_parts, unpack_parts
 from .http import BodyLost, Request, Response, as_response, header_pairs
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CLOSE_INTERNAL_ERROR = 1011  # RFC 6455 section 7.4.1
 STREAMS_MAX = 1000  # answers that one room streams at a time
 
 
@@ -151,7 +151,7 @@ async def _connect(live: LiveRoom, room: Room, event: Event) -> None:
     except Exception:
         _log_raised(live, "on_connect")
         connection.accept()
-        connection.close(CLOSE_INTERNAL_ERROR, "the room could not take this connection")
+        connection.close(INTERNAL_ERROR, "the room could not take this connection")
         # With interleaving, the client may have left meanwhile.
         live.attachments.part(event.attachment, event.number)
         return
@@ -242,7 +242,7 @@ def tell_timeout(live: LiveRoom, event: Event) -> None:
         if event.kind == Kind.CONNECT:
             connection.accept()
             live.attachments.part(event.attachment, event.number)
-        connection.close(CLOSE_INTERNAL_ERROR, "the room took too long")
+        connection.close(INTERNAL_ERROR, "the room took too long")
 
 
 def _respond(live: LiveRoom, event: Event, response: Response, method: str = "GET") -> None:

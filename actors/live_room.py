@@ -19,6 +19,7 @@ from .alarms import RoomAlarms
 from .attachments import Attachments
 from .calls import RoomCalls
 from .chain import Chain, errand
+from .close_codes import ABNORMAL
 from .connection import Connection
 from .counts import PartyCounts
 from .frames import GONE_BROKEN, GONE_LOST, GONE_RETURN, Kind, unpack_amount, unpack_parts
@@ -165,7 +166,7 @@ class LiveRoom:
 
     def detach(self, link: Link) -> None:
         """A gateway is gone: its connections are lost."""
-        lost = messages.encode(messages.Closed(1006, "the gateway was lost", False))
+        lost = messages.encode(messages.Closed(ABNORMAL, "the gateway was lost", False))
         for attachment in self.attachments.remove(link):
             self._mailbox.drop(attachment)
             self.streams.lose(attachment)

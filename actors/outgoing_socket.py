@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, Self
 
 from . import messages
+from .close_codes import NORMAL, TRY_AGAIN_LATER
 from .connection import check_close, sendable
 from .frames import Kind, pack
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from .gates import OutputGate
 
 UNREAD_BYTES_MAX = 4 * 1024 * 1024  # past it the socket is closed with 1013
-TRY_AGAIN_LATER = 1013
 
 
 class SocketClosed(ConnectionError):
@@ -95,7 +95,7 @@ class OutgoingSocket:
         if self.close_code is None and not self._closing:
             self._gate().send(self, pack(kind, number=self._number, payload=data))
 
-    def close(self, code: int = 1000, reason: str = "") -> None:
+    def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Close the socket, after what was sent before; what has arrived can still be read.
 
         Raises:

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from functools import partial
 
 from .attachment import Attachment
+from .close_codes import SERVICE_RESTART
 from .frames import Head, Kind, head_of, pack, pack_close, payload_of, unpack_broadcast
 from .gates import Sink
 
-SERVICE_RESTART = 1012  # RFC 6455's registry of close codes
 _REASON = "the room was interrupted and messages to you were lost; connect again"
 _TO_ONE = (Kind.SEND_TEXT, Kind.SEND_BINARY, Kind.STANDING, Kind.CLOSE)
 _TO_ALL = (Kind.BROADCAST_TEXT, Kind.BROADCAST_BINARY)

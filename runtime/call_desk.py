@@ -20,12 +20,12 @@ import msgspec
 from ..actors import messages
 from ..actors.call_errors import CallError, NoSuchParty, RoomUnavailable, pack_error
 from ..actors.call_line import calls_address
+from ..actors.close_codes import ABNORMAL, TRY_AGAIN_LATER
 from ..actors.frames import Kind, pack, pack_parts, unpack_parts
 from ..actors.link import Link, listen
 from ..actors.messages import Closed, ConnectionRecord, RoomKey
 from ..actors.options import RoomOptions
 from . import sockets_folder
-from .client_socket import ABNORMAL, TRY_AGAIN_LATER
 from .desk_socket import DeskSocket
 from .route import PendingEvent, Route
 from .router import Router

@@ -15,6 +15,14 @@ from typing import Protocol, cast
 from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
+from ..actors.close_codes import (
+    ABNORMAL,
+    INVALID_TEXT,
+    NO_STATUS,
+    PROTOCOL_ERROR,
+    TOO_BIG,
+    TRY_AGAIN_LATER,
+)
 from ..actors.counts import GatewayCounts
 from ..actors.frames import BINARY, TEXT
 from .fragments import Fragments, TooLarge
@@ -30,16 +38,13 @@ _picows_log.setLevel(logging.CRITICAL)
 
 EARLY_BYTES_MAX = 4 * 1024 * 1024  # sent by the room before the handshake is answered
 CLOSE_TIMEOUT_S = 5.0  # for the client to answer a close
-# What one turn of the event loop sends a client leaves in one write, up to so much: writing at once
-# made echoes 10 % and broadcasts to 100 sockets 17 % slower. Past it `pause_writing` is called.
+# What one turn of the event loop sends a client leaves in one write, up to so much: cheaper than
+# writing at once (docs/performance.md). Past it `pause_writing` is called.
 GATHERED_BYTES_MAX = MARK_BYTES
 READ_BUFFER_BYTES = 1024  # to start with; picows lets it grow to the largest message
 
 # Looked up once, not for each frame: see the same in frames.py.
 _TEXT_FRAME, _BINARY_FRAME = WSMsgType.TEXT, WSMsgType.BINARY
-
-NORMAL, PROTOCOL_ERROR, NO_STATUS, ABNORMAL = 1000, 1002, 1005, 1006
-INVALID_TEXT, TOO_BIG, TRY_AGAIN_LATER = 1007, 1009, 1013
 
 
 def may_be_received(code: int) -> bool:

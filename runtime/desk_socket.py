@@ -10,9 +10,10 @@ from typing import Protocol
 
 from ..actors import messages
 from ..actors.call_errors import RoomUnavailable, pack_error
+from ..actors.close_codes import TRY_AGAIN_LATER
 from ..actors.frames import Kind, pack, pack_close, pack_parts
 from ..actors.link import Link
-from .client_socket import TRY_AGAIN_LATER, ClientSocket
+from .client_socket import ClientSocket
 from .websocket import OPCODE_TEXT, parse_frame
 
 

@@ -21,6 +21,7 @@ import msgspec
 from aiohttp import web
 
 from ..actors import messages
+from ..actors.close_codes import GOING_AWAY, INTERNAL_ERROR, SERVICE_RESTART, TRY_AGAIN_LATER
 from ..actors.counts import GatewayCounts, GatewayReport
 from ..actors.edge_hooks import BEFORE_CONNECT
 from ..actors.frames import (
@@ -52,7 +53,7 @@ from .alarm_clock import AlarmClock
 from .call_desk import CallDesk
 from .call_endpoint import PATH as CALL_PATH
 from .call_endpoint import CallEndpoint
-from .client_socket import TRY_AGAIN_LATER, ClientSocket
+from .client_socket import ClientSocket
 from .desk_socket import DeskSocket, HeldSocket
 from .directory import Directory
 from .doorman import Doorman
@@ -77,7 +78,6 @@ from .websocket import OPCODE_BINARY, OPCODE_TEXT, build_frame
 
 log = logging.getLogger(__name__)
 
-INTERNAL_ERROR, GOING_AWAY, SERVICE_RESTART = 1011, 1001, 1012
 BACKLOG = 1024
 REPORT_INTERVAL_S = 1.0  # of what is counted, to the manager of the node
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..actors import close_codes
+
 STABLE_S = 5.0  # a connection that lasted so long is no failure when it ends
 _MAY_CHANGE = frozenset({408, 425, 429})  # refusals that another try may not meet
-
-NORMAL, GOING_AWAY, NO_STATUS, ABNORMAL = 1000, 1001, 1005, 1006
-INTERNAL_ERROR, SERVICE_RESTART, TRY_AGAIN_LATER, BAD_GATEWAY = 1011, 1012, 1013, 1014
 # Ends that come from the way to the room. Others are the room's word, or tell of a mistake of ours.
 RECONNECT_CODES = frozenset(
     {
-        GOING_AWAY, NO_STATUS, ABNORMAL, INTERNAL_ERROR,
-        SERVICE_RESTART, TRY_AGAIN_LATER, BAD_GATEWAY,
+        close_codes.GOING_AWAY,
+        close_codes.NO_STATUS,
+        close_codes.ABNORMAL,
+        close_codes.INTERNAL_ERROR,
+        close_codes.SERVICE_RESTART,
+        close_codes.TRY_AGAIN_LATER,
+        close_codes.BAD_GATEWAY,
     }
-)  # fmt: skip
+)
 
 
 class BufferFull(Exception):

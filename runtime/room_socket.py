@@ -19,10 +19,8 @@ from typing import Self
 
 import aiohttp
 
+from ..actors.close_codes import ABNORMAL, NO_STATUS, NORMAL
 from .reconnecting import (
-    ABNORMAL,
-    NO_STATUS,
-    NORMAL,
     RECONNECT_CODES,
     STABLE_S,
     Backoff,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
-CLOSE_NO_STATUS, CLOSE_ABNORMAL = 1005, 1006
+from ..actors.close_codes import ABNORMAL, NO_STATUS
 
 
 class Close(NamedTuple):
@@ -123,10 +123,10 @@ class Client(WSListener):
             self._pongs += 1
         elif frame.msg_type == WSMsgType.CLOSE:
             payload = frame.get_payload_as_bytes()
-            code = int.from_bytes(payload[:2], "big") if payload else CLOSE_NO_STATUS
+            code = int.from_bytes(payload[:2], "big") if payload else NO_STATUS
             self._close = Close(code, payload[2:].decode())
             transport.send(WSMsgType.CLOSE, payload)  # does nothing if it is the answer to ours
             transport.disconnect()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        self.closed = self._close or Close(CLOSE_ABNORMAL, "")
+        self.closed = self._close or Close(ABNORMAL, "")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from parlour.actors import messages
+from parlour.actors.close_codes import SERVICE_RESTART
 from parlour.actors.frames import Kind, unpack_close
 from parlour.actors.lifecycle import State
 from parlour.actors.messages import Refused
-from parlour.actors.unsaid import SERVICE_RESTART
 
 from .staging import Counter, Stage, record, until
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from parlour.actors import messages, silence
+from parlour.actors.close_codes import SERVICE_RESTART
 from parlour.actors.frames import Kind, pack, unpack_close
 from parlour.actors.link import Link
 from parlour.actors.messages import Leave, RoomKey
-from parlour.actors.unsaid import SERVICE_RESTART
 
 from .acting import KEY, Chat, Stage, attach, started
 from .linked import Frame, Inbox

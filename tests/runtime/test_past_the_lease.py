@@ -9,9 +9,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 from parlour.actors import silence
+from parlour.actors.close_codes import SERVICE_RESTART
 from parlour.actors.connection import Connection
 from parlour.actors.room import Room
-from parlour.actors.unsaid import SERVICE_RESTART
 
 from ..actors.acting import HandLease
 from ..actors.linked import TIMEOUT_S
