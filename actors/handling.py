@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .hooks import handle_event, tell_timeout
+from .hooks import handle_event, take_cancellation, tell_timeout
 from .mailbox import Event
 from .watch import handle_watched
 
@@ -73,9 +73,7 @@ class Handling:
         if self._timed_out:
             # Also for a hook that swallowed the cancellation: it ends here.
             self._timed_out = False
-            assert self._task is not None
-            while self._task.cancelling():
-                self._task.uncancel()
+            take_cancellation()
             self._give_up(event)
 
     def check_time(self) -> None:

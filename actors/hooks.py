@@ -64,6 +64,16 @@ def being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def take_cancellation() -> None:
+    """This task's cancellation has done its work: time limits of what follows end as usual.
+
+    Python before 3.11.4 raises CancelledError at a time limit inside a task that was cancelled.
+    """
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()
+
+
 def handle_event(live: LiveRoom, room: Room, event: Event) -> Awaitable[None] | None:
     """Handle one event; what is returned, if it is not None, is to be awaited to its end."""
     kind = event.kind

@@ -25,7 +25,7 @@ from .counts import PartyCounts
 from .frames import GONE_BROKEN, GONE_LOST, GONE_RETURN, Kind, unpack_amount, unpack_parts
 from .gates import OutputGate, Sink
 from .handling import Handling
-from .hooks import EXITS, call_hook, tell_handled
+from .hooks import EXITS, call_hook, take_cancellation, tell_handled
 from .lifecycle import State, Step, next_state
 from .link import Link
 from .mailbox import Event, Mailbox
@@ -272,7 +272,7 @@ class LiveRoom:
                 await self._drain(handling)
         except asyncio.CancelledError:
             # By break_off; or by a hook that cancelled the task that it runs in.
-            _take_cancelled()
+            take_cancellation()
             self.break_off("its task was cancelled")
         except Exception as error:
             log.exception("room %s failed", self.key)
@@ -471,10 +471,3 @@ class LiveRoom:
             self.lose(str(error), undone=self.storage.is_undone(error))
         else:
             self.break_off(str(error))
-
-
-def _take_cancelled() -> None:
-    """The cancellation has done its work: time limits of what follows are to end as usual."""
-    task = asyncio.current_task()
-    while task is not None and task.cancelling():
-        task.uncancel()
