@@ -7,9 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from parlour.runtime.code import load
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+SEND = """
+import sys
+from pathlib import Path
+from parlour.runtime.code import load
+
+sys.stdout.buffer.write(load(Path(sys.argv[1])).data)
+"""
 ASK = """
 import asyncio, sys, cloudpickle
 app = cloudpickle.load(sys.stdin.buffer)["main"].on_fetch.app()
@@ -37,15 +43,13 @@ asyncio.run(app(scope, receive, send))
         ("starlette_site", "GET", "/tea", b"up since today"),
     ],
 )
-def test_a_site_is_sent_with_its_class(
-    monkeypatch: pytest.MonkeyPatch, site: str, method: str, path: str, says: bytes
-) -> None:
+def test_a_site_is_sent_with_its_class(site: str, method: str, path: str, says: bytes) -> None:
     """Its models and routes too; another process answers with it and has not its file."""
-    monkeypatch.setattr(sys, "modules", dict(sys.modules))
-    code = load(EXAMPLES / site / f"{site}.py")
+    file = EXAMPLES / site / f"{site}.py"
+    sent = subprocess.run([sys.executable, "-c", SEND, file], capture_output=True, check=True)
     told = subprocess.run(
         [sys.executable, "-c", ASK, method, path],
-        input=code.data,
+        input=sent.stdout,
         capture_output=True,
         cwd="/",
         check=False,
