@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -31,3 +32,13 @@ async def client(door: Door) -> AsyncIterator[RawClient]:
     """A connection to it that has said nothing yet."""
     async with raw_client(door.port) as client:
         yield client
+
+
+@pytest.fixture
+def public(tmp_path: Path) -> Path:
+    """A folder of static files."""
+    folder = tmp_path / "public"
+    folder.mkdir()
+    (folder / "file").write_text("the file")
+    (folder / "index.html").write_text("<p>the page")
+    return folder

@@ -18,15 +18,6 @@ from .raw_client import RawClient, raw_client
 
 
 @pytest.fixture
-def public(tmp_path: Path) -> Path:
-    folder = tmp_path / "public"
-    folder.mkdir()
-    (folder / "file").write_text("the file")
-    (folder / "index.html").write_text("<p>the page")
-    return folder
-
-
-@pytest.fixture
 async def site(tmp_path: Path, public: Path) -> AsyncIterator[EdgeStage]:
     """A project whose main class hands over to the application."""
     app.__init__()  # type: ignore[misc]

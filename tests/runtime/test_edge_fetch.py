@@ -65,15 +65,6 @@ class Main(Room):
 
 
 @pytest.fixture
-def public(tmp_path: Path) -> Path:
-    folder = tmp_path / "public"
-    folder.mkdir()
-    (folder / "file").write_text("the file")
-    (folder / "index.html").write_text("<p>the page")
-    return folder
-
-
-@pytest.fixture
 async def stage(tmp_path: Path, public: Path) -> AsyncIterator[EdgeStage]:
     """A project whose main class answers by functions."""
     app.__init__()  # type: ignore[misc]
