@@ -25,7 +25,7 @@ run: $(VENV)/.installed ## install Parlour and run the chat example at http://12
 
 # All but tests/cluster, whose hosts take minutes and want root.
 test: $(VENV)/.installed-test ## run the test suite
-	@exec $(BIN)/python -m pytest --ignore=tests/cluster -n 2 --dist loadgroup --no-loadscope-reorder
+	@exec $(BIN)/python -m pytest --ignore=tests/cluster -n 2 --dist loadscope --no-loadscope-reorder
 
 test-cluster: $(VENV)/.installed-cluster ## run the tests on a cluster of hosts (network namespaces; root)
 	@exec $(BIN)/python -m pytest tests/cluster

@@ -8,6 +8,7 @@ import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -23,37 +24,48 @@ from .support.redis_cluster import RedisCluster
 from .support.redis_process import RedisProcess
 from .support.requirements import require
 
-TESTS = Path(__file__).parent
 # Folders whose tests share a running Parlour, or wait for one most of the time: each folder is one
 # worker's where a session has several, and they begin with these.
 WHOLE_FOLDERS = ("system", "clients", "faults")
 ONE_PARLOUR = ("system", "clients")  # share the fixture `parlour`
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal the tests out over processes (`make test`): by file, and some folders whole.
+
+    Not by marks (`--dist loadgroup`): pytest 9.2 does not show the groups that xdist 3.8 notes.
+    """
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+    class ByFolder(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    return ByFolder(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests stay together when they are dealt out over processes (`make test`)."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        return
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
-    items.sort(key=lambda item: _rank(item.path))
+    """Begin with the whole folders where tests are dealt out."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: _rank(item.nodeid))
 
 
-def _group(path: Path) -> str:
-    folder = _folder(path)
+def _group(nodeid: str) -> str:
+    folder = _folder(nodeid)
     if folder in ONE_PARLOUR:
         return "one parlour"
-    return folder if folder in WHOLE_FOLDERS else path.stem
+    return folder if folder in WHOLE_FOLDERS else nodeid.partition("::")[0]
 
 
-def _rank(path: Path) -> int:
-    folder = _folder(path)
+def _rank(nodeid: str) -> int:
+    folder = _folder(nodeid)
     return WHOLE_FOLDERS.index(folder) if folder in WHOLE_FOLDERS else len(WHOLE_FOLDERS)
 
 
-def _folder(path: Path) -> str:
-    return path.relative_to(TESTS).parts[0] if path.is_relative_to(TESTS) else ""
+def _folder(nodeid: str) -> str:
+    parts = nodeid.split("/")
+    return parts[1] if parts[0] == "tests" else ""
 
 
 @pytest.fixture
