@@ -116,6 +116,10 @@ class Pool:
         ready = self.ready_standbys(self._resources_of(party))
         return sum(max(0, places) for places in shared) + ready * per_actor
 
+    def keeps_standbys(self, party: str) -> bool:
+        """Whether room actors are started ahead of time for rooms of a party."""
+        return self._standbys_wanted > 0 and not self._resources_of(party)
+
     @property
     def room_count(self) -> int:
         """Rooms that are live, or about to be."""
