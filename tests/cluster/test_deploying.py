@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from parlour.runtime.rollout import FAILED_ROOMS_MIN
 
 from .clients import Talker, clients
 from .conftest import Cluster
@@ -46,13 +49,13 @@ async def test_a_deploy_under_load_closes_no_socket_and_loses_no_message(
 ) -> None:
     """Rooms with clients on three nodes move to the new version one by one."""
     write(app, TALK.replace("{self.said}: ", "new {self.said}: "))
+    before = parlour.current_version()
     async with clients() as world:
         talkers, sockets = [], []
         for number, host in enumerate(cluster.nodes.hosts * 2):
             client = await world.connect(host, f"talk/busy-{number}")
             talkers.append(Talker(client, f"talker-{number}"))
             sockets.append(client)
-        before = parlour.current_version()
 
         printed = await asyncio.to_thread(parlour.deploy, app, "--within", "8")
         for talker in talkers:
@@ -88,6 +91,26 @@ async def test_a_version_whose_rooms_cannot_start_is_rolled_back_by_itself(
         assert heard == ["2: two"] * len(everybody)
     assert parlour.current_version() == before
     assert "could not start with it" in parlour.run("deployments")
+
+
+async def test_a_controller_that_is_restarted_still_takes_a_bad_version_back(
+    cluster: Cluster, parlour: ParlourOnNodes, app: Path
+) -> None:
+    """Its process is killed between the deploy and the first room that wakes."""
+    write(app, CANNOT_START)
+    before = parlour.current_version()
+    parlour.deploy(app)
+    [controller] = [
+        pid for pid, line in cluster.nodes.head.processes().items() if "RayController" in line
+    ]
+    os.kill(controller, signal.SIGKILL)
+
+    async with clients() as world:
+        rooms = [f"talk/late-{number}" for number in range(FAILED_ROOMS_MIN)]
+        answers = await asyncio.gather(*(world.get(cluster.nodes.head, room) for room in rooms))
+
+    assert [answer["said"] for answer in answers] == [0] * len(rooms)
+    assert await asyncio.to_thread(parlour.current_version) == before
 
 
 def test_classes_that_cannot_be_imported_on_the_cluster_change_nothing(
