@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import shutil
 import signal
@@ -25,6 +26,21 @@ TALK = ROOMS.read_text()
 CANNOT_START = TALK.replace(
     'self.said: int = await self.storage.get("said", 0)', 'raise RuntimeError("not today")'
 )
+CRON_TIMEOUT_S = 20.0
+SHOP = """
+from parlour import Room
+
+class Shop(Room):
+    ticks = []
+
+    @staticmethod
+    def on_fetch(request, lobby):
+        return {"ticks": Shop.ticks} if request.path == "/ticks" else None
+
+    @staticmethod
+    def on_cron(cron, lobby):
+        Shop.ticks.append(cron.name)
+"""
 PYTHON_API = """
 import parlour
 from rooms import Talk
@@ -159,6 +175,31 @@ def test_a_project_names_the_class_of_each_party(parlour: ParlourOnNodes, app: P
 
     assert asyncio.run(ask()) == "mars"
     assert "shop" in parlour.run("deployments")
+
+
+def test_static_files_and_crons_of_a_project_are_on_every_node(
+    cluster: Cluster, parlour: ParlourOnNodes, app: Path
+) -> None:
+    """The files came with the job; a cron runs each time on one node, whichever it is."""
+    folder = app.parent / "project"
+    (folder / "public").mkdir(parents=True)
+    (folder / "public" / "index.html").write_text("<title>shop</title>")
+    (folder / "shop.py").write_text(SHOP)
+    (folder / "parlour.toml").write_text(
+        '[parties]\nmain = "shop:Shop"\n[crons]\n"each second" = "* * * * * *"\n'
+    )
+    parlour.deploy(folder, "--within", "0")
+
+    async def ask() -> None:
+        async with clients() as world:
+            for host in cluster.nodes.hosts:
+                assert await world.page(host, "/") == "<title>shop</title>"
+            async with asyncio.timeout(CRON_TIMEOUT_S):
+                for host in itertools.cycle(cluster.nodes.hosts):
+                    if "each second" in await world.page(host, "/ticks"):
+                        return
+
+    asyncio.run(ask())
 
 
 def test_packages_of_a_project_are_there_in_its_room_actors(
