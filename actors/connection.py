@@ -160,7 +160,7 @@ class Connection:
         if self.closing:
             return
         if isinstance(message, str):
-            self._send(SEND_TEXT, sendable(message.encode()))
+            self._send(SEND_TEXT, _bounded(message.encode()))
         else:
             self._send(SEND_BINARY, sendable(message))
 
@@ -255,7 +255,10 @@ def sendable(message: object) -> bytes:
     """
     if not isinstance(message, _BYTES_LIKE):
         raise TypeError(f"a {type(message).__name__} was to be sent; send str or bytes")
-    data = bytes(message)
+    return _bounded(bytes(message))
+
+
+def _bounded(data: bytes) -> bytes:
     if len(data) > MESSAGE_BYTES_MAX:
         raise ValueError(f"a message of {len(data)} bytes, the most is {MESSAGE_BYTES_MAX}")
     return data
