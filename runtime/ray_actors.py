@@ -23,7 +23,7 @@ from ..actors.messages import RoomKey
 from ..actors.network import Network, tls_of_ray
 from ..actors.ray_actor import LOG_FORMAT, RayRoomActor
 from ..actors.resources import ActorResources
-from ..actors.room_actor import RoomActorSettings
+from ..actors.room_actor_settings import RoomActorSettings
 from ..actors.watch import SeenBatch
 from . import asset_pack, deployment, sockets_folder
 from .admin import AdminServer

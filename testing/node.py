@@ -19,7 +19,8 @@ from ..actors.live_room import LiveRoom
 from ..actors.messages import Hello, Placed, RoomKey, Wake
 from ..actors.options import options_of
 from ..actors.room import Room
-from ..actors.room_actor import RoomActor, RoomActorSettings
+from ..actors.room_actor import RoomActor
+from ..actors.room_actor_settings import RoomActorSettings
 from ..runtime.gateway import Gateway
 from ..runtime.gateway_news import GatewayNews
 from ..runtime.hibernation import NodeSnapshot, RoomSnapshot, departures, may_hibernate

@@ -18,7 +18,8 @@ from parlour.actors.live_room import LiveRoom
 from parlour.actors.messages import Hello, Placed, RoomKey, Wake
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
-from parlour.actors.room_actor import RoomActor, RoomActorSettings
+from parlour.actors.room_actor import RoomActor
+from parlour.actors.room_actor_settings import RoomActorSettings
 from parlour.runtime import router as router_module
 from parlour.runtime.gateway import Gateway
 from parlour.runtime.gateway_news import GatewayNews
