@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
 from typing import Protocol
 
 from . import messages
 from .frames import Kind, pack
 from .link import Link, connect
 from .messages import Hello, Leave, Report
+from .tasks import Tasks
 from .watch import SEND_S, Watch, Watching
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class ManagerLine:
         self._link: Link | None = None
         self._report_due = False
         self._showing: asyncio.Task[None] | None = None  # while somebody follows
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("the line to the hibernation manager")
 
     def __repr__(self) -> str:
         return f"<ManagerLine{'' if self.linked else ', down'}>"
@@ -114,7 +114,7 @@ class ManagerLine:
         elif kind == Kind.WATCH:
             self._watch_from_now_on(messages.decode(payload, Watching))
         elif kind == Kind.EXIT:
-            self._spawn(self._actor.stop(payload.decode()))
+            self._tasks.spawn(self._actor.stop(payload.decode()))
 
     def _watch_from_now_on(self, watching: Watching) -> None:
         self._watch.set(watching)
@@ -125,7 +125,7 @@ class ManagerLine:
         self._link = None
         self._watch.set(Watching(False))  # the next one says so if somebody follows
         if not self._actor.stopping:
-            self._spawn(self._find_again())
+            self._tasks.spawn(self._find_again())
 
     async def _find_again(self) -> None:
         give_up_s = time.monotonic() + MANAGER_PATIENCE_S
@@ -138,8 +138,3 @@ class ManagerLine:
             return
         log.warning("the hibernation manager does not come back: this room actor ends")
         await self._actor.stop("shutdown")
-
-    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
