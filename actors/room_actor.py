@@ -44,8 +44,6 @@ REPORT_INTERVAL_S = 0.25
 FAILED_REPORTED_MAX = 1000  # rooms that could not start, in one report
 LEAVE_TIMEOUT_S = 5.0  # for all rooms to leave in good order when the process has to end
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-
-
 TakeLease = Callable[[str, str, str, Callable[[], None]], ProcessLease]
 
 

@@ -38,7 +38,6 @@ class Streams:
     def __init__(self, live: LiveRoom) -> None:
         self._live = live
         self._answers: dict[Key, StreamedAnswer] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._bodies: dict[Key, StreamedBody] = {}
 
     def __repr__(self) -> str:
@@ -65,12 +64,10 @@ class Streams:
         """Send what a response streams, whose head has been sent, in a task of its own."""
         key = (event.attachment, event.number)
         answer = self._answers[key] = StreamedAnswer(self._live, key, response)
-        task = answer.task = asyncio.get_running_loop().create_task(answer.run())
-        self._tasks.add(task)
-        task.add_done_callback(lambda task: self._ended(key, task))
+        answer.task = asyncio.get_running_loop().create_task(answer.run())
+        answer.task.add_done_callback(lambda _: self._ended(key))
 
-    def _ended(self, key: Key, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+    def _ended(self, key: Key) -> None:
         del self._answers[key]
         self._live.stream_ended()
         if (body := self._bodies.pop(key, None)) is not None:
@@ -115,8 +112,9 @@ class Streams:
     async def close(self) -> None:
         """End every answer, and wait for the iterators to end."""
         self.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=CLOSING_TIMEOUT_S)
+        if self._answers:
+            tasks = [answer.task for answer in self._answers.values()]
+            await asyncio.wait(tasks, timeout=CLOSING_TIMEOUT_S)
 
 
 class StreamedAnswer:
