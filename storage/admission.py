@@ -17,6 +17,12 @@ from .errors import (
 from .key_range import RESERVED
 from .limits import StorageLimits
 
+AWAIT_WRITES = "await the writes: that waits while too much is pending"
+END_TRANSACTION = (
+    "a transaction is one flush, made at its end, so await nothing for it: "
+    "end this one and write the rest in another"
+)
+
 
 def encoded_pairs(limits: StorageLimits, pairs: Mapping[str, object]) -> dict[str, bytes]:
     """Encode the values of a call that takes a mapping, if all of it can be stored.
@@ -94,7 +100,11 @@ def check_count(limits: StorageLimits, count: int) -> None:
 
 
 def check_room(
-    limits: StorageLimits, names: Iterable[str], unflushed_bytes: int, large_bytes: int
+    limits: StorageLimits,
+    names: Iterable[str],
+    unflushed_bytes: int,
+    large_bytes: int,
+    advice: str = AWAIT_WRITES,
 ) -> None:
     """Refuse to write `names` while too much of their kind, keys or large values, is unflushed.
 
@@ -105,9 +115,9 @@ def check_room(
     is_full = unflushed_bytes > limits.unflushed_bytes_max
     is_full_of_large = large_bytes > limits.unflushed_large_bytes_max
     if is_full and any(name < RESERVED for name in names):
-        raise WriteBufferFull(unflushed_bytes, limits.unflushed_bytes_max)
+        raise WriteBufferFull(unflushed_bytes, limits.unflushed_bytes_max, advice)
     if is_full_of_large and any(name >= RESERVED for name in names):
-        raise WriteBufferFull(large_bytes, limits.unflushed_large_bytes_max)
+        raise WriteBufferFull(large_bytes, limits.unflushed_large_bytes_max, advice)
 
 
 def checked_key(limits: StorageLimits, key: str) -> str:
@@ -121,11 +131,18 @@ def checked_key(limits: StorageLimits, key: str) -> str:
     size_bytes = len(key)
     if not key.isascii():
         if key[0] == RESERVED:
-            raise InvalidKey(key, "starts with U+10FFFF, which storage keeps for itself")
+            raise InvalidKey(
+                key,
+                "starts with U+10FFFF, which storage keeps for itself; put another character first",
+            )
         try:
             size_bytes = len(key.encode())
         except UnicodeEncodeError:
-            raise InvalidKey(key, "holds half a surrogate pair, which is no text") from None
+            raise InvalidKey(
+                key,
+                "holds half a surrogate pair, which is no text; decode it anew from its bytes, "
+                'or use key.encode("utf-8", "backslashreplace").decode()',
+            ) from None
     if size_bytes > limits.key_bytes_max:
         raise KeyTooLarge(key, size_bytes, limits.key_bytes_max)
     return key

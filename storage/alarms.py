@@ -8,6 +8,7 @@ they are written in the same flushes and transactions as keys are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple, SupportsFloat
@@ -16,6 +17,7 @@ from .errors import DecodeError, InvalidArgument
 
 UNNAMED = ""  # the one of set_alarm, get_alarm and delete_alarm
 AT_MS_MAX = 253_402_300_799_999  # the end of the year 9999, where datetime ends
+LIKELY_S_MIN, LIKELY_S_MAX = 252_460_800, 32_503_680_000  # 1978 to 2999: a thousandth is a time
 
 
 class Alarm(NamedTuple):
@@ -64,18 +66,39 @@ def time_ms(when: datetime | float, call: str) -> int:
         InvalidArgument: If it is neither, or not after 1970 and before the year 10000; names
             the call.
     """
-    if isinstance(when, datetime):
-        try:
-            seconds = when.timestamp()
-        except (ValueError, OverflowError):  # years that local time does not reach
-            seconds = -1.0
-    elif isinstance(when, SupportsFloat) and not isinstance(when, bool):
-        seconds = when
-    else:
+    seconds = _seconds(when)
+    if seconds is None:
         given = f"{type(when).__name__} {when!r:.80}"
         problem = f"takes a datetime or seconds since the epoch, and was given {given}"
         advice = "; delete an alarm with a delete call" if when is None else ""
         raise InvalidArgument(call, problem + advice)
     if not 0 < seconds < AT_MS_MAX / 1000:
-        raise InvalidArgument(call, f"takes a time after 1970 and before 10000, not {when!r}")
+        problem = f"takes a time after 1970 and before 10000, not {_shown(when)}"
+        looks_like_ms = 1000 * LIKELY_S_MIN < seconds < 1000 * LIKELY_S_MAX
+        advice = "; did you pass milliseconds? It takes seconds" if looks_like_ms else ""
+        raise InvalidArgument(call, problem + advice)
     return round(seconds * 1000)
+
+
+def _seconds(when: object) -> float | None:
+    """Seconds since the epoch, out of all range where a float does not reach; None if no time."""
+    if isinstance(when, datetime):
+        try:
+            return when.timestamp()
+        except (ValueError, OverflowError):  # years that local time does not reach
+            return -1.0
+    if not isinstance(when, SupportsFloat) or isinstance(when, bool):
+        return None
+    try:
+        return float(when)
+    except OverflowError:
+        return math.inf
+    except (TypeError, ValueError):  # an array, a signalling NaN
+        return None
+
+
+def _shown(when: object) -> str:
+    # Python refuses to write very long ints in decimal, and nobody wants to read them.
+    if isinstance(when, int) and abs(when) >= 10**20:
+        return f"an int of {when.bit_length():,} bits"
+    return f"{when!r:.80}"

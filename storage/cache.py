@@ -70,7 +70,7 @@ class Cache:
         if values:
             self._clean.update(values)
             self._unchecked.update(values)
-            self.clean_bytes = sum(_cost(key, data) for key, data in values.items())
+            self.clean_bytes = sum(entry_bytes(key, data) for key, data in values.items())
             self._evict()
 
     def __repr__(self) -> str:
@@ -114,9 +114,9 @@ class Cache:
         if self._names is not None:
             self._rename(key, data)
         old: Found = self._dirty.get(key, UNKNOWN)
-        grown_bytes = _cost(key, data)
+        grown_bytes = entry_bytes(key, data)
         if old is not UNKNOWN:
-            grown_bytes -= _cost(key, old)
+            grown_bytes -= entry_bytes(key, old)
         self._dirty[key] = data
         self.unflushed_bytes += grown_bytes
         if key >= RESERVED:
@@ -182,7 +182,7 @@ class Cache:
             for key, data in entries.items()
             if key not in clean and key not in flushing and key not in dirty
         }
-        if sum(_cost(key, data) for key, data in new.items()) > self._bytes_max // 4:
+        if sum(entry_bytes(key, data) for key, data in new.items()) > self._bytes_max // 4:
             return
         for key, data in new.items():
             self._keep(key, data)
@@ -220,19 +220,19 @@ class Cache:
             return
         self._clean[key] = data
         self._absent_count += data is None
-        self.clean_bytes += _cost(key, data)
+        self.clean_bytes += entry_bytes(key, data)
 
     def _drop_clean(self, key: str) -> None:
         old: Found = self._clean.pop(key, UNKNOWN)
         if old is not UNKNOWN:
-            self.clean_bytes -= _cost(key, old)
+            self.clean_bytes -= entry_bytes(key, old)
             self._absent_count -= old is None
             self._unchecked.discard(key)
 
     def _evict(self) -> None:
         while self.clean_bytes > self._bytes_max and self._clean:
             key, data = self._clean.popitem(last=False)
-            self.clean_bytes -= _cost(key, data)
+            self.clean_bytes -= entry_bytes(key, data)
             self._unchecked.discard(key)
             if data is None:
                 self._absent_count -= 1
@@ -244,5 +244,6 @@ class Cache:
         self._names = None
 
 
-def _cost(key: str, data: Known) -> int:
+def entry_bytes(key: str, data: Known) -> int:
+    """The memory that an entry takes."""
     return ENTRY_BYTES + len(key) + (len(data) if data is not None else 0)

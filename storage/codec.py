@@ -78,7 +78,11 @@ def encode(value: object, *, key: str | None = None) -> bytes:
     except NotStorable as cause:
         raise refusal(value, cause, key) from None
     except RecursionError:
-        problem = "it is nested too deeply, or contains itself through an exception"
+        problem = (
+            "it is nested too deeply for Python's recursion limit of "
+            f"{sys.getrecursionlimit():,} (two steps a list or dict), "
+            "or contains itself through an exception"
+        )
         raise DataCloneError(name_of(key), problem, "store flatter data") from None
     except DataCloneError as cause:  # nested too deeply, found by the pickler itself
         raise DataCloneError(name_of(key), cause.problem, cause.advice) from None

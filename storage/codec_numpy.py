@@ -34,6 +34,20 @@ def array_problem(array: Any) -> str:
     return f"numpy.ndarray of dtype {dtype} is not storable"
 
 
+def numpy_advice(value: object) -> str:
+    """What to store instead of what is numpy's and no plain array, or an empty string."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return ""
+    if isinstance(value, numpy.ma.MaskedArray):
+        return "store its .filled(), a plain array, and its .mask"
+    if isinstance(value, numpy.ndarray):
+        return "store numpy.asarray() of it, which is a plain array"
+    if isinstance(value, numpy.longdouble):
+        return "store float() of it"
+    return "store its .item()" if isinstance(value, numpy.generic) else ""
+
+
 def array_parts(array: Any) -> tuple[str, tuple[int, ...], str, bytes]:
     """Take an array apart: dtype, shape, order, bytes."""
     flags = array.flags

@@ -19,6 +19,7 @@ from datetime import datetime, time
 from typing import Any, Final
 
 from .codec_exceptions import exception_args
+from .codec_numpy import numpy_advice
 from .errors import DataCloneError
 
 _PLAIN_DATA: Final = "store plain data, for example a dict, list, str or number"
@@ -117,8 +118,9 @@ def _advice(value: object) -> str:
         return "store its .value"
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return "store dataclasses.asdict() of it"
-    if type(value).__module__ == "numpy" and hasattr(value, "item"):
-        return "store its .item()"
+    advice = numpy_advice(value)
+    if advice:
+        return advice
     for base in _PLAIN_BASES:
         if isinstance(value, base):
             return f"store plain data, for example {base.__name__}() of it"

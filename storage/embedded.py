@@ -30,6 +30,8 @@ from .server_errors import EmbeddedServerFailed, FolderInUse
 
 # sun_path of the kernel's sockaddr_un less its closing zero: 108 on Linux, 104 on macOS and BSD.
 SOCKET_PATH_BYTES_MAX = 107 if sys.platform == "linux" else 103
+# Files that the server gives their real name only once they are whole.
+UNFINISHED = ("temp-rewriteaof-*.aof", "temp-*.rdb", "appendonlydir/temp-*")
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class EmbeddedServer:
         return f"<EmbeddedServer {self.folder} {state}>"
 
     def _take_over_folder(self) -> None:
-        """Take the server's lock, ending a server whose starter has ended before it."""
+        """Take the server's lock, ending a server whose starter has ended before it, and tidy."""
         patience = time.monotonic() + self._limits.stop_s
         asked = False
         while (left_running := self._lock.take_server()) is not None:
@@ -152,6 +154,7 @@ class EmbeddedServer:
         left_socket = self._lock.left_socket()
         if left_socket:
             _tidy_socket(Path(left_socket))
+        _remove_unfinished(self.folder)
 
     def _launch(self, former_path: Path | None) -> None:
         self._socket_path = _choose_socket_path(self.folder, former_path)
@@ -241,6 +244,16 @@ def _tidy_socket(path: Path) -> None:
     path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # gone already, or somebody keeps files there: leave those
         path.parent.rmdir()
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove what a killed server was writing, which no server reads: to be called under the lock.
+
+    A rewrite of the log is as large as all data, and each that was cut off would stay for good.
+    """
+    for pattern in UNFINISHED:
+        for left in folder.glob(pattern):
+            left.unlink(missing_ok=True)
 
 
 def _trim_log(log: Path, bytes_max: int) -> None:

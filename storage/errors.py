@@ -78,7 +78,12 @@ class KeyTooLarge(InvalidKey):
 
 
 class ValueTooLarge(StorageError):
-    """A value of more encoded bytes than the call takes."""
+    """A value of more encoded bytes than the call takes.
+
+    Attributes:
+        size_bytes: What is stored of it. Bytes take one more than they have, and text one more
+            than it has in UTF-8; containers, and all else, take what `encode` makes of them.
+    """
 
     def __init__(self, key: str, size_bytes: int, size_bytes_max: int, advice: str) -> None:
         super().__init__(key, size_bytes, size_bytes_max, advice)
@@ -89,8 +94,8 @@ class ValueTooLarge(StorageError):
 
     def __str__(self) -> str:
         return (
-            f"value of {_shortened(self.key)} is {self.size_bytes:,} bytes encoded, "
-            f"the most is {self.size_bytes_max:,}; {self.advice}"
+            f"value of {_shortened(self.key)} is {self.size_bytes:,} bytes encoded, the most is "
+            f"{self.size_bytes_max:,} (text and bytes take one more than they have); {self.advice}"
         )
 
 
@@ -147,17 +152,22 @@ class DecodeError(StorageError):
 
 
 class WriteBufferFull(StorageError):
-    """Writes that are not durable yet take as much memory as they may."""
+    """Writes that are not flushed yet, or those of a transaction, take as much memory as they may.
 
-    def __init__(self, size_bytes: int, size_bytes_max: int) -> None:
-        super().__init__(size_bytes, size_bytes_max)
+    Attributes:
+        size_bytes: Of their keys and encoded values, and 180 bytes for each entry.
+    """
+
+    def __init__(self, size_bytes: int, size_bytes_max: int, advice: str) -> None:
+        super().__init__(size_bytes, size_bytes_max, advice)
         self.size_bytes = size_bytes
         self.size_bytes_max = size_bytes_max
+        self.advice = advice
 
     def __str__(self) -> str:
         return (
             f"{self.size_bytes:,} bytes wait to be flushed, the most is {self.size_bytes_max:,}; "
-            "await the writes: that waits while too much is pending"
+            f"{self.advice}"
         )
 
 

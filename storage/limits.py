@@ -31,9 +31,10 @@ class StorageLimits:
 
     Attributes:
         key_bytes_max: Longest key.
-        value_bytes_max: Largest value of `put`.
+        value_bytes_max: Largest value of `put`: 131,071 bytes, or bytes of UTF-8, encode to it.
         keys_per_call_max: Most keys or pairs in one get, put or delete.
-        large_value_bytes_max: Largest value of `put_large`; 64 MiB of bytes and their encoding.
+        large_value_bytes_max: Largest value of `put_large`: 64 MiB and room for the encoding of
+            what is no plain bytes, as an array.
         large_chunk_bytes: A large value is stored in pieces of this size.
         shard_fields_max: A shard with more fields is split. Small shards stay in the server's
             compact encoding (below its `hash-max-listpack-entries`) and are cheap to read whole.
@@ -44,8 +45,9 @@ class StorageLimits:
         claim_bytes_max: A claim brings all keys and values of a space up to this size.
         cache_bytes_max: Memory for values that are also in Redis; the least recently used go first.
         dirty_bytes_max: Above this much unflushed data, awaiting a write waits.
-        unflushed_bytes_max: Above this much of keys and values, a write is refused, awaited or
-            not. What is written without an await is one flush, and the server does nothing else
+        unflushed_bytes_max: Above this much of keys and values, with 180 bytes an entry, a write
+            is refused, awaited or not, and so is one more in a transaction that holds as much.
+            What is written without an await is one flush, and the server does nothing else
             while it applies that: a second or so for this much, with `appendfsync always`.
         unflushed_large_bytes_max: Likewise, of large values, which go in slices.
         read_bytes_max: A long list is read from Redis in steps of about this size.

@@ -36,7 +36,8 @@ class Operations(RangeOperations, AlarmOperations):
     """Keys with values, in the order of their UTF-8 bytes, and alarms.
 
     Keys are strings of at most 2,048 UTF-8 bytes; values are what `encode` takes, at most 131,072
-    bytes encoded; one call carries at most 128 keys or pairs. Every call raises `StorageReset`
+    bytes encoded: bytes take one more than they have, text one more than its UTF-8. One call
+    carries at most 128 keys or pairs. Every call raises `StorageReset`
     after a flush has failed for good and `StorageClosed` once the room hibernates. All errors are
     kinds of `StorageError`; `InvalidArgument` is a TypeError and a ValueError as well.
     """
@@ -138,13 +139,16 @@ class Operations(RangeOperations, AlarmOperations):
 
         Raises:
             InvalidArgument: If what is given is neither a key and a value nor a mapping.
-            InvalidKey: If a key is no string, holds half a surrogate pair, or begins with U+10FFFF,
-                which storage keeps for itself.
+            InvalidKey: If a key is no string, holds half a surrogate pair (which no UTF-8 has), or
+                begins with U+10FFFF, which storage keeps for itself.
             KeyTooLarge: If a key exceeds `key_bytes_max`; a kind of `InvalidKey`.
             ValueTooLarge: If an encoded value exceeds `value_bytes_max`.
             TooManyKeys: If more than `keys_per_call_max` pairs are given.
-            DataCloneError: If a value, or something in it, is of a type that is not storable.
-            WriteBufferFull: If `unflushed_bytes_max` are pending already: await writes.
+            DataCloneError: If a value, or something in it, is of a type that is not storable, or is
+                nested too deep: some 450 lists or dicts in each other, see `encode`.
+            WriteBufferFull: If more than 32 MiB are pending already (keys, encoded values and 180
+                bytes an entry): await writes, which waits while more than 8 MiB are. In a
+                transaction, if it holds as much: write the rest in another.
         """
         view = self._view("put")
         entries: Mapping[str, Known]
@@ -204,7 +208,10 @@ class Operations(RangeOperations, AlarmOperations):
     def put_large(
         self, key: str, value: object, *, allow_unconfirmed: bool = False
     ) -> Awaitable[None]:
-        """Store a value of up to 64 MiB encoded: split over several keys, whole or not at all.
+        """Store a value of up to 64 MiB: split over several keys, whole or not at all.
+
+        Measured are encoded bytes, and 1 KiB above 64 MiB are left for what encoding adds: one byte
+        to bytes and text, more to an array. More than 64 MiB of them pending refuse the next one.
 
         Large values have names of their own: `get`, `delete` and `list` do not see them, and a
         key of the same name is another thing. `size` counts their pieces.

@@ -13,9 +13,9 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from .admission import check_room
+from .admission import END_TRANSACTION, check_room
 from .alarms import Alarm
-from .cache import UNKNOWN, Found, Known
+from .cache import UNKNOWN, Found, Known, entry_bytes
 from .key_range import RESERVED
 from .limits import StorageLimits
 from .operations import Operations
@@ -63,17 +63,21 @@ class Buffer:
         return merged, hides_all
 
     def write(self, entries: Mapping[str, Known], *, confirm: bool) -> None:
-        check_room(self._limits, entries, self._size_bytes, self._large_bytes)
+        check_room(self._limits, entries, self._size_bytes, self._large_bytes, END_TRANSACTION)
         for key, data in entries.items():
+            grown_bytes = entry_bytes(key, data)
+            if key in self._entries:
+                grown_bytes -= entry_bytes(key, self._entries[key])
             if key >= RESERVED:
-                self._large_bytes += len(key) + len(data or b"")
+                self._large_bytes += grown_bytes
             else:
-                self._size_bytes += len(key) + len(data or b"")
+                self._size_bytes += grown_bytes
         self._entries.update(entries)
         self._note(confirm)
 
     def clear(self, *, confirm: bool) -> None:
         self._entries.clear()
+        self._size_bytes = self._large_bytes = 0
         self._alarms.clear()
         self._cleared = True
         self._note(confirm)
@@ -107,6 +111,11 @@ class Transaction(Operations):
     it commits; what they write meanwhile shows in its reads. Entering waits until the transaction
     of any other task of the room has ended, so do not await such a task inside. In a block of its
     own a transaction nests: its commit becomes part of the outer one.
+
+    All of it is one flush, so it holds as much as may be unflushed: 32 MiB, and 64 MiB of large
+    values (keys, encoded values and 180 bytes an entry; what is written over counts once). Past
+    that a write raises `WriteBufferFull`, and so does the end of a block if the writes before it
+    have been neither awaited nor flushed: then nothing of it is written.
 
     The end of the block waits as `put` does, not for durability.
     """

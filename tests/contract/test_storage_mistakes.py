@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -28,6 +30,8 @@ MISTAKES: dict[str, tuple[Call, str]] = {
     "delete(5)": (lambda s: s.delete(5), "key 5 is int"),
     "put([...])": (lambda s: s.put([("a", 1)]), r"put\(\) takes .* mapping; .*given list"),
     "put(1, 1)": (lambda s: s.put(1, 1), "key 1 is int, keys are strings"),
+    "put(surrogate)": (lambda s: s.put("a\ud800", 1), r"half a surrogate .*; decode it anew .*or"),
+    "put(U+10FFFF)": (lambda s: s.put("\U0010ffff", 1), "for itself; put another character first"),
     "put({}, 1)": (lambda s: s.put({"a": 1}, 1), "given a mapping and a value"),
     "put({1: 1})": (lambda s: s.put({1: 1}), "key 1 is int"),
     "put('a')": (lambda s: s.put("a"), r"put\(\) needs a value"),
@@ -36,6 +40,11 @@ MISTAKES: dict[str, tuple[Call, str]] = {
     "set_alarm('x')": (lambda s: s.set_alarm("x"), r"set_alarm\(\) takes a datetime .*'x'"),
     "set_alarm(None)": (lambda s: s.set_alarm(None), "given NoneType None; delete an alarm with"),
     "set_alarm(True)": (lambda s: s.set_alarm(True), "given bool True"),
+    "set_alarm(400 digits)": (lambda s: s.set_alarm(10**400), "10000, not an int of 1,329 bits$"),
+    "set_alarm(5000 digits)": (lambda s: s.set_alarm(-(10**5000)), "not an int of 16,610 bits$"),
+    "set_alarm(Decimal)": (lambda s: s.set_alarm(Decimal("sNaN")), r"was given Decimal .*'sNaN'"),
+    "set_alarm(nan)": (lambda s: s.set_alarm(math.nan), "before 10000, not nan$"),
+    "set_alarm(ms)": (lambda s: s.set_alarm(1_790_000_000_000), "did you pass milliseconds"),
     "list('a')": (lambda s: s.list("a"), r"list\(\) takes its bounds by name, .*given 'a'"),
     "keys('a')": (lambda s: s.keys("a"), r"keys\(\) takes its bounds by name"),
     "scan('a')": (lambda s: s.scan("a"), r"scan\(\) takes its bounds by name"),

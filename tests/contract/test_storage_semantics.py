@@ -367,8 +367,10 @@ async def test_a_value_may_have_131072_bytes_encoded(place: Place, storage: Stor
     """One more is refused with both numbers, and nothing is stored."""
     largest = bytes(131_071)  # and one byte that says what it is
     storage.put("value", largest)
-    with pytest.raises(ValueTooLarge, match="131,073 bytes encoded, the most is 131,072"):
-        storage.put("value", bytes(131_072))
+    storage.put("text", "\u00fc" * 65_535 + "u")
+    for more in (bytes(131_072), "u" * 131_072, "\u00fc" * 65_536):
+        with pytest.raises(ValueTooLarge, match="131,073 bytes encoded, the most is 131,072"):
+            storage.put("value", more)
     storage = await place.reopen(storage)
     assert await storage.get("value") == largest
 

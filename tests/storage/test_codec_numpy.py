@@ -63,7 +63,11 @@ def test_other_arrays_are_refused(numpy: Any) -> None:
         "dtype |S0 is": numpy.zeros(2, [("empty", "S0")])["empty"],
         "store its .item()": numpy.int64(3),
         "numpy.float64 is not storable; store its .item()": numpy.float64(3),
-        "MaskedArray is not storable": numpy.ma.array([1]),
+        "MaskedArray is not storable; store its .filled(), a plain": numpy.ma.array([1]),
+        "matrix is not storable; store numpy.asarray() of it": numpy.zeros((1, 2)).view(
+            numpy.matrix
+        ),
+        "longdouble is not storable; store float() of it": numpy.longdouble(1),
     }
     if numpy.dtype("g").itemsize > 8:
         refused["is not storable; convert it with .astype()"] = numpy.zeros(1, "g")

@@ -184,12 +184,12 @@ def test_a_pattern_that_would_not_decode_is_refused() -> None:
 
 
 def test_too_deep_nesting_is_refused() -> None:
-    """Where the interpreter would recurse too deep, the value is refused instead."""
+    """Where the interpreter would recurse too deep, the value is refused, and that limit named."""
     value: list[Any] = []
     for _ in range(5_000):
         value = [value]
 
-    assert "nested too deeply" in refused(value)
+    assert "nested too deeply for Python's recursion limit of 1,000" in refused(value)
 
 
 def test_nesting_that_only_the_encoder_could_bear_is_refused() -> None:

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,26 @@ def test_a_server_that_cannot_answer_is_ended_all_the_same(tmp_path: Path) -> No
     server.stop()
     assert wait_for_end(pid, wait_s=0)
     assert server.pid is None
+
+
+def test_a_rewrite_that_was_cut_off_leaves_nothing_behind(tmp_path: Path) -> None:
+    """`kill -9` amid a rewrite: its file, as large as the data, goes at the next start."""
+    with EmbeddedServer(tmp_path) as server:
+        for number in range(5):
+            ask(server, "SET", f"k{number}", "v")
+        ask(server, "CONFIG", "SET", "rdb-key-save-delay", "100000")  # microseconds a key
+        ask(server, "BGREWRITEAOF")
+        deadline_s = time.monotonic() + 10
+        while not list(tmp_path.glob("temp-*")):
+            assert time.monotonic() < deadline_s
+        kill_9(server)
+        # As other ways of being cut off leave them.
+        (tmp_path / "appendonlydir" / "temp-appendonly.aof.manifest").write_text("half of it")
+        (tmp_path / "temp-1.rdb").write_text("half of it")
+        (tmp_path / "temp-notes.txt").write_text("somebody's own")
+        server.start()
+        assert ask(server, "GET", "k4") == b"v"
+        assert [path.name for path in tmp_path.rglob("temp-*")] == ["temp-notes.txt"]
 
 
 def test_the_log_is_bounded(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ EXAMPLES = {
         "scan() page must be positive, not 0"
     ),
     errors.ValueTooLarge("k", 200_000, 131_072, "use put_large"): (
-        "value of 'k' is 200,000 bytes encoded, the most is 131,072; use put_large"
+        "value of 'k' is 200,000 bytes encoded, the most is 131,072 "
+        "(text and bytes take one more than they have); use put_large"
     ),
     errors.TooManyKeys(129, 128): (
         "129 keys in one call, the most is 128; make several calls (without an await between "
@@ -32,9 +33,8 @@ EXAMPLES = {
     errors.DecodeError("no such form: 77", "k"): (
         "value stored at 'k' cannot be decoded: no such form: 77; it was not written by Parlour"
     ),
-    errors.WriteBufferFull(20, 10): (
-        "20 bytes wait to be flushed, the most is 10; "
-        "await the writes: that waits while too much is pending"
+    errors.WriteBufferFull(20, 10, "await the writes"): (
+        "20 bytes wait to be flushed, the most is 10; await the writes"
     ),
     transaction_errors.TransactionEnded("get", "committed"): (
         "get() on a transaction that is committed; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import AsyncIterator
 
 import pytest
@@ -202,8 +203,40 @@ async def test_unflushed_writes_have_a_limit(owner: Owner) -> None:
     await storage.sync()
     storage.put("more", 1)
     async with storage.transaction() as txn:
-        for number in range(10):
+        for number in range(9):
             txn.put(f"{number}", bytes(1_000))
-        with pytest.raises(WriteBufferFull):
+        with pytest.raises(WriteBufferFull, match="end this one and write the rest in another"):
             txn.put("more", 2)
         txn.rollback()
+
+
+async def test_what_a_transaction_writes_over_counts_once(owner: Owner) -> None:
+    """As it does outside: only the last value is kept. What is deleted with all else, never."""
+    storage = await owner.open(limits=StorageLimits(unflushed_bytes_max=10_000))
+    async with storage.transaction() as txn:
+        for number in range(100):
+            txn.put("again", bytes([number]) * 1_000)
+        for number in range(20):
+            txn.put(f"{number}", bytes(1_000))
+            txn.delete_all()
+        txn.put("last", 1)
+    assert await storage.list() == {"last": 1}
+
+
+async def test_the_end_of_a_transaction_is_refused_behind_writes_nobody_awaited(
+    owner: Owner,
+) -> None:
+    """Nothing of it is written then; the advice is that of the writes before it."""
+    storage = await owner.open(limits=StorageLimits(unflushed_bytes_max=10_000))
+
+    async def crowded_out() -> None:
+        async with storage.transaction() as txn:
+            txn.put("inside", 1)
+            outside = contextvars.Context()
+            for number in range(9):
+                outside.run(storage.put, f"{number}", bytes(1_000))
+
+    with pytest.raises(WriteBufferFull, match="await the writes"):
+        await crowded_out()
+    await storage.sync()
+    assert len(await storage.keys()) == 9

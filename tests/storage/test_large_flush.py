@@ -13,6 +13,7 @@ from parlour.storage import (
     RedisConnection,
     Storage,
     StorageError,
+    ValueTooLarge,
     WriteBufferFull,
     encode,
 )
@@ -197,6 +198,15 @@ async def test_what_was_accepted_before_the_buffer_was_full_becomes_durable(
     await storage.sync()
     assert accepted > 200
     assert (await storage.size()).keys == accepted
+
+
+async def test_a_large_value_may_have_64_mib_and_what_encoding_adds(backend: Watched) -> None:
+    """1,023 bytes more, and one byte that says what it is, are the most that `put_large` takes."""
+    storage = await opened(backend)
+    with pytest.raises(ValueTooLarge, match="67,109,889 bytes encoded, the most is 67,109,888"):
+        storage.put_large("film", bytes(64 * MIB + 1024))
+    storage.put_large("film", bytes(64 * MIB + 1023))
+    assert len(await storage.get_large("film")) == 64 * MIB + 1023
 
 
 async def test_large_values_do_not_leave_keys_without_room(backend: Watched) -> None:
