@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from heapq import nsmallest
 from operator import itemgetter
@@ -20,6 +19,7 @@ from ..actors.messages import Leave, RoomKey
 from ..actors.resources import ActorResources
 from . import memory
 from .hibernation import NodeSnapshot, RoomSnapshot, departures
+from .places import Places
 from .pool import ActorRecord, Pool
 from .rollout import WITHOUT_A_PLACE_MAX, Schedule
 
@@ -109,24 +109,40 @@ class RoomMover:
         All, when rooms have to leave the node. When the time is over, those for which none is kept
         waiting, and a few where none has come for long.
         """
-        is_over = self._schedule.is_over(now_s)
         none_comes = self._schedule.is_long_over(self._moved_s, now_s)
-        taken = Counter(key.party for key in [*self._told, *self._between])
+        without = WITHOUT_A_PLACE_MAX if none_comes else 0
+        places = self._pool.places()
+        for key in [*self._told, *self._between]:
+            places.take(key.party)
+        chosen: list[_Candidate] = []
+        for candidate in self._candidates(due, places, without, now_s):
+            party = candidate[2].party
+            if len(chosen) == due:
+                break
+            if self._needs_no_place(party, now_s) or places.take(party):
+                chosen.append(candidate)
+            elif without:
+                without -= 1
+                chosen.append(candidate)
+        return chosen
+
+    def _needs_no_place(self, party: str, now_s: float) -> bool:
+        is_over = self._schedule.is_over(now_s)
+        return self.draining or (is_over and not self._pool.keeps_standbys(party))
+
+    def _candidates(self, due: int, places: Places, without: int, now_s: float) -> list[_Candidate]:
+        """The longest idle first; of each party no more than could be chosen."""
         by_party: dict[str, list[ActorRecord]] = {}
         for record in self._outdated_actors():
             by_party.setdefault(record.party, []).append(record)
-        chosen: list[_Candidate] = []
+        found: list[_Candidate] = []
         for party, records in by_party.items():
-            most = due
-            if not self.draining and not (is_over and not self._pool.keeps_standbys(party)):
-                most = min(due, self._pool.places_ready(party) - taken[party])
-            if none_comes:
-                most = max(most, WITHOUT_A_PLACE_MAX)
-            if most > 0:
-                chosen += nsmallest(most, self._candidates(records), key=_last_event_s)
-        return nsmallest(due, chosen, key=_last_event_s)
+            unlimited = self._needs_no_place(party, now_s)
+            most = due if unlimited else min(due, places.of(party) + without)
+            found += nsmallest(most, self._not_told(records), key=_last_event_s)
+        return sorted(found, key=_last_event_s)
 
-    def _candidates(self, records: list[ActorRecord]) -> Iterator[_Candidate]:
+    def _not_told(self, records: list[ActorRecord]) -> Iterator[_Candidate]:
         for record in records:
             for key, room in record.rooms.items():
                 if key not in self._told:

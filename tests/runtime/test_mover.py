@@ -13,6 +13,7 @@ from parlour.actors.messages import Leave, RoomKey, RoomReport
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
 from parlour.runtime.mover import RETURN_S, TOLD_AGAIN_S, RoomMover
+from parlour.runtime.places import Places
 from parlour.runtime.pool import ActorRecord, Pool
 from parlour.runtime.rollout import MOVING_MAX, PLACE_PATIENCE_S, WITHOUT_A_PLACE_MAX
 
@@ -196,6 +197,23 @@ async def test_a_place_is_kept_for_a_room_that_has_left_and_is_not_back_yet(stag
     assert await stage.told(1) == [("old-1", "deploy")]
 
 
+async def test_rooms_of_two_parties_do_not_leave_for_the_same_process(stage: Stage) -> None:
+    """One waits for the next; the one that was idle longer goes first."""
+    parties = {"chat": OPTIONS["chat"], "talk": OPTIONS["chat"]}
+    stage.pool.deploy(1, parties)
+    stage.actor("old", 1, 1)
+    talk = stage.actor("talk", 1)
+    busy = RoomReport(RoomKey("talk", "busy"), "live", 5.0, 1, 0.0)
+    stage.pool.report(talk, [busy], 1, stage.now_s)
+    stage.pool.deploy(2, parties)
+    stage.actor("new", 2)
+    stage.mover.begin(0.0)
+    assert await stage.told(1) == [("old-0", "deploy")]
+    stage.actor("another", 2)
+    stage.mover.move_outdated()
+    assert await stage.told(1) == [("busy", "deploy")]
+
+
 async def test_a_room_that_stays_is_told_again_after_a_while(stage: Stage) -> None:
     """It may have been on its way to its process when it was told first."""
     stage.actor("old", 1, 1)
@@ -265,12 +283,12 @@ async def test_memory_is_short_below_the_limit(free_bytes_min: int, short: bool)
 
 async def test_a_look_counts_the_places_once_and_not_for_each_room(stage: Stage) -> None:
     """With ten thousand rooms on their way to a new version the node would do nothing else."""
-    asked: list[str] = []
+    asked: list[Places] = []
 
     class CountingPool(Pool):
-        def places_ready(self, party: str) -> int:
-            asked.append(party)
-            return super().places_ready(party)
+        def places(self) -> Places:
+            asked.append(super().places())
+            return asked[-1]
 
     stage.pool = CountingPool(standbys=2, live_rooms_max=1000)
     stage.mover = RoomMover(stage.pool, 0, clock=lambda: stage.now_s)
@@ -282,7 +300,7 @@ async def test_a_look_counts_the_places_once_and_not_for_each_room(stage: Stage)
     stage.now_s += 9.9
     stage.mover.move_outdated()
     assert len(await stage.told(MOVING_MAX)) == MOVING_MAX
-    assert asked == ["chat"]
+    assert len(asked) == 1
 
 
 async def test_a_process_that_has_grown_too_much_is_named_once(
