@@ -25,7 +25,7 @@ from .counts import PartyCounts
 from .frames import GONE_BROKEN, GONE_LOST, GONE_RETURN, Kind, unpack_amount, unpack_parts
 from .gates import OutputGate, Sink
 from .handling import Handling
-from .hooks import EXITS, call_hook, take_cancellation, tell_handled
+from .hooks import call_hook, take_cancellation, tell_handled
 from .lifecycle import State, Step, next_state
 from .link import Link
 from .mailbox import Event, Mailbox
@@ -277,6 +277,11 @@ class LiveRoom:
         except Exception as error:
             log.exception("room %s failed", self.key)
             self.break_off(f"{type(error).__name__}: {error}")
+        except BaseException as error:
+            # What is no Exception has to be told of by a reset, too: a room without its task would
+            # look live, and answer nothing.
+            self.break_off(type(error).__name__)
+            raise
         finally:
             if self.state is State.BROKEN:
                 await self._clear()
@@ -295,11 +300,11 @@ class LiveRoom:
         self._open(claim)
         await self._gather()
         try:
-            handling = self._build()
+            handling: Handling = await call_hook(self._build)
             async with asyncio.timeout(self._options.handler_s_max):
                 with errand(self._waiting_chain()):
                     await call_hook(self._room.on_start)
-        except (Exception, *EXITS):
+        except Exception:
             log.exception("party %s, room %s: on_start raised", self.key.party, self.key.quoted_id)
             self.calls.end()
             self.start_failed = True

@@ -38,6 +38,11 @@ def decide(request: Request, lobby: Lobby) -> Any:
         raise PermissionError("the secret reason")
     if "exit" in request.query:
         raise SystemExit
+    if "panic" in request.query:
+        raise BaseExceptionGroup("secret", [KeyboardInterrupt()])
+    if "broken" in request.query:
+        request.url = 5  # type: ignore[assignment]
+        return request
     if "nonsense" in request.query:
         return False
     if "stream" in request.query:
