@@ -147,7 +147,7 @@ async def test_a_hook_answers_instead_of_the_room(
 
 
 @pytest.mark.parity("onBeforeConnect (PartyKit)", "onBeforeRequest")
-@pytest.mark.parametrize("what", ["raise", "exit", "nonsense", "stream"])
+@pytest.mark.parametrize("what", ["raise", "exit", "panic", "nonsense", "broken", "stream"])
 @pytest.mark.parametrize("opening", [True, False])
 async def test_a_hook_that_fails_lets_nobody_in(
     stage: EdgeStage,
