@@ -223,6 +223,17 @@ async def test_exceptions_arrive_as_themselves(rooms: Rooms) -> None:
 
 
 @pytest.mark.parametrize(
+    ("room", "error"), [(5, TypeError), (None, TypeError), ("", ValueError), ("é" * 513, ValueError)]
+)
+async def test_an_id_that_no_room_has_is_refused(
+    rooms: Rooms, room: Any, error: type[Exception]
+) -> None:
+    """When the stub is asked for."""
+    with pytest.raises(error, match="room id"):
+        rooms.parties.shop.get(room)
+
+
+@pytest.mark.parametrize(
     "name", ["hidden", "on_request", "broadcast", "seen", "storage", "nothing"]
 )
 async def test_only_public_methods_can_be_called(rooms: Rooms, name: str) -> None:
