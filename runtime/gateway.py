@@ -67,6 +67,7 @@ from .handshake import BadHandshake, Upgrade, connection_id
 from .http_front import HttpFront, http_log
 from .manager_client import Managers
 from .request_notes import NotingLogger, RequestNotes
+from .request_target import make_request
 from .route import PendingEvent, Route
 from .router import Router
 from .send_buffer import send_limits
@@ -79,6 +80,7 @@ from .websocket import OPCODE_BINARY, OPCODE_TEXT, build_frame
 log = logging.getLogger(__name__)
 
 BACKLOG = 1024
+HTTP_IDLE_S = 75.0  # for the next request of a connection, its head whole; aiohttp gives an hour
 REPORT_INTERVAL_S = 1.0  # of what is counted, to the manager of the node
 
 
@@ -144,6 +146,8 @@ class Gateway:
             access_log=notes,
             access_log_class=NotingLogger,
             logger=http_log,
+            keepalive_timeout=HTTP_IDLE_S,
+            request_factory=make_request,
             handler_cancellation=True,
         )
         self._server = await asyncio.get_running_loop().create_server(
