@@ -47,7 +47,7 @@ from ..actors.messages import (
 from ..actors.options import RoomOptions
 from ..storage import AlarmSource
 from ..storage.opening import open_backend
-from .addresses import BadAddress, RoomAddress, room_address
+from .addresses import BadAddress, NothingDeployed, RoomAddress, room_address
 from .admission import Asked
 from .alarm_clock import AlarmClock
 from .call_desk import CallDesk
@@ -255,6 +255,8 @@ class Gateway:
             raise BadHandshake(400, str(error)) from error
         except LookupError as error:
             raise BadHandshake(404, str(error.args[0])) from error
+        except NothingDeployed as error:
+            raise BadHandshake(503, str(error)) from error
         client_id = connection_id(query)
         if address is None:
             raise BadHandshake(404, "there is no room at this path; rooms are at /party/<room>")
@@ -328,9 +330,12 @@ class Gateway:
 
         Raises:
             BadAddress: If the id is not valid.
-            LookupError: If no such party is deployed.
+            NothingDeployed: If no party at all is deployed.
+            LookupError: If no such party is.
         """
         address = room_address(raw_path)
+        if not self.parties:
+            raise NothingDeployed
         if address is not None and address.key.party not in self.parties:
             known = ", ".join(sorted(self.parties)) or "none"
             raise LookupError(f"there is no party {address.key.party!r}; deployed: {known}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from .addresses import BadAddress, RoomAddress
+from .addresses import BadAddress, NothingDeployed, RoomAddress
 from .answers import plain
 from .front import Doorkeeper, let_wait
 from .handshake import BadHandshake, check_upgrade
@@ -39,7 +39,8 @@ class Rooms(Doorkeeper, RoomAsker, Deployed, Protocol):
 
         Raises:
             BadAddress: If the id is not valid.
-            LookupError: If no such party is deployed.
+            NothingDeployed: If no party at all is deployed.
+            LookupError: If no such party is.
         """
 
 
@@ -60,6 +61,8 @@ class HttpFront:
             return plain(400, str(error))
         except LookupError as error:
             return plain(404, str(error.args[0]))
+        except NothingDeployed as error:
+            return plain(503, str(error))
         if address is None:
             return await self._site.handle(request)
         if request.headers.get("upgrade", "").lower() == "websocket":
