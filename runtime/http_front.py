@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from .settings import GatewaySettings
 
 
+_OF_CLIENTS = (HttpProcessingError, web.RequestPayloadError, ConnectionResetError)
+
+
 class OwnDefects(logging.Filter):
     """Lets through what is ours to mend; that a request is no HTTP, or ends midway, is not."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        return not isinstance(error, HttpProcessingError | ConnectionResetError)
+        return not isinstance(error, _OF_CLIENTS)
 
 
 http_log = logging.getLogger("parlour.http")  # of aiohttp
