@@ -92,6 +92,20 @@ async def test_no_event_begins_while_the_process_is_silent(stage: Stage) -> None
     await until(lambda: ("c1", "later") in Chat.diary)
 
 
+async def test_a_lease_that_cannot_be_had_is_logged_once(
+    stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not at each attempt."""
+    monkeypatch.setattr(silence, "RETRY_S", 0.0)
+    caplog.set_level("INFO", silence.__name__)
+    await silent(stage)
+    await until(lambda: stage.lease.refused > 20)
+    stage.lease.server_is_away = False
+    await until(lambda: not stage.actor._silence.is_on)
+    said = [record.message for record in caplog.records if "no new lease" in record.message]
+    assert len(said) == 1
+
+
 @pytest.mark.parametrize("key", [KEY, COUNTER], ids=["reads", "writes"])
 async def test_a_room_that_was_taken_over_is_lost_and_its_clients_are_closed(
     stage: Stage, key: RoomKey
