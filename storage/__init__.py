@@ -1,8 +1,9 @@
 """Bytes and keys: the transactional key-value storage of one room, kept in Redis.
 
 Knows no room, no connection and no Ray. Read in this order: storage.py and operations.py (what a
-room calls), cache.py, flush.py and reading.py (how it works), backend.py and redis_backend.py with
-scripts/ (where it is kept), codec.py (values as bytes).
+room calls), owned_storage.py (what its owner calls), cache.py, flush.py and reading.py (how it
+works), backend.py and redis_backend.py with scripts/ (where it is kept), codec.py (values as
+bytes).
 """
 
 from .alarms import Alarm
@@ -29,6 +30,7 @@ from .errors import (
 )
 from .limits import StorageLimits
 from .memory_backend import MemoryBackend
+from .owned_storage import OwnedStorage
 from .redis_backend import RedisBackend
 from .redis_connection import RedisConnection
 from .storage import Storage, StorageSize
@@ -56,6 +58,7 @@ __all__ = [
     "KeyTooLarge",
     "MemoryBackend",
     "NotOwner",
+    "OwnedStorage",
     "RedisBackend",
     "RedisConnection",
     "Storage",
