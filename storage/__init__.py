@@ -8,21 +8,17 @@ bytes).
 
 from .alarms import Alarm
 from .backend import AlarmSource, Backend, Claim
+from .claim_errors import ClaimHeld, FlushMissing, NotOwner, StorageClosed, StorageReset
 from .codec import decode, encode
 from .embedded import EmbeddedServer
 from .errors import (
-    ClaimHeld,
     DataCloneError,
     DecodeError,
-    FlushMissing,
     InvalidArgument,
     InvalidExport,
     InvalidKey,
     KeyTooLarge,
-    NotOwner,
-    StorageClosed,
     StorageError,
-    StorageReset,
     TooManyKeys,
     ValueTooLarge,
     WriteBufferFull,

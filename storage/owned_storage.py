@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from .admission import checked_encoded
 from .alarms import Alarm
 from .backend import Backend, Claim
-from .errors import NotOwner, StorageError
+from .claim_errors import NotOwner
+from .errors import StorageError
 from .large_values import write_large
 from .limits import StorageLimits
 from .space import Space

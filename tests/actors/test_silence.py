@@ -47,7 +47,7 @@ async def silent(stage: Stage, key: RoomKey = KEY) -> tuple[Link, Inbox]:
 async def take_over(stage: Stage, key: RoomKey = KEY) -> None:
     """Another process takes the room, as it may once the lease has run out."""
     room = stage.actor._rooms[key]
-    epoch = room.storage._space.flusher._epoch
+    epoch = room.storage._space.flusher._tenure._epoch
     await stage.actor._backend.claim(key.space, owner="r2", address="", takeover_epoch=epoch)
 
 

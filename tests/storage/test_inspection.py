@@ -13,8 +13,8 @@ from parlour.storage import Alarm, EmbeddedServer, NotOwner, OwnedStorage, Redis
 from parlour.storage import inspection as inspection_module
 from parlour.storage.alarms import UNNAMED
 from parlour.storage.backend import FIRST_SHARD
+from parlour.storage.claim_errors import FlushMissing
 from parlour.storage.embedded_process import find_server
-from parlour.storage.errors import FlushMissing
 from parlour.storage.inspection import (
     Cursor,
     Inspector,

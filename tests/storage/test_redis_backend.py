@@ -18,7 +18,7 @@ from parlour.storage import (
     encode,
 )
 from parlour.storage.backend import Batch, Home, ShardWrites
-from parlour.storage.errors import FlushMissing
+from parlour.storage.claim_errors import FlushMissing
 
 from ..support.layout import OWN_KEY, SPACE, check_layout, claimed, shards
 
