@@ -123,19 +123,14 @@ class Edge:
         known = self._exchanges.get((link, number))
         if known is None:
             return  # what crossed its end
-        if kind == Kind.BODY_PART:
-            known.incoming.on_part(payload)
-        elif kind == Kind.BODY_WHOLE:
-            known.incoming.on_end()
-        elif kind == Kind.BODY_USED:
-            known.outgoing.on_used(sequence)
-        elif kind == Kind.CANCEL:
+        if kind == Kind.CANCEL:
             self._drop(known)
+        else:
+            known.on_frame(kind, sequence, payload)
 
     def _drop(self, exchange: Exchange) -> None:
         """Nobody waits for its answer any more."""
-        exchange.incoming.break_off()
-        exchange.outgoing.break_off()
+        exchange.break_off()
         if exchange.task is not None:
             exchange.task.cancel()
 

@@ -45,7 +45,7 @@ async def stream(exchange: Exchange, response: Response) -> None:
     async with contextlib.aclosing(response.pieces()) as pieces:
         async for piece in pieces:
             await exchange.outgoing.send(piece)
-    exchange.outgoing.end()
+    exchange.end()
 
 
 async def hand_over(exchange: Exchange, site: Site, hands: Hands, within_s: float) -> None:
@@ -64,7 +64,7 @@ async def hand_over(exchange: Exchange, site: Site, hands: Hands, within_s: floa
     async def more(body: bytes, follows: bool) -> None:
         await exchange.outgoing.send(body)
         if not follows:
-            exchange.outgoing.end()
+            exchange.end()
 
     def give_up_s() -> float:
         # A body may take as long to come as it needs, and the response to go.

@@ -5,27 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from .body_stream import IncomingBody, OutgoingBody
+from .edge_bodies import EdgeBodies
 from .edge_messages import EdgeAnswer, EdgeQuestion
 from .frames import Kind, pack, pack_parts
 from .link import Link
 from .messages import encode
 
 
-class Exchange:
+class Exchange(EdgeBodies):
     """One question of a gateway, until its answer is whole."""
 
     def __init__(self, link: Link, number: int, question: EdgeQuestion, body: bytes) -> None:
-        self.link = link
-        self.number = number
+        super().__init__(link, number)
         self.question = question
-        self.incoming = IncomingBody(link, number)
-        self.outgoing = OutgoingBody(link, number)
         self.task: asyncio.Task[None] | None = None
         self.answered = False
         self.held_bytes = 0  # of the request's body, kept whole for a hook
         if not question.streams:
-            self.incoming.on_part(body)
+            self.incoming.on_piece(body)
             self.incoming.on_end()
 
     def answer(self, answer: EdgeAnswer, body: bytes = b"") -> None:

@@ -140,9 +140,20 @@ def notice_dead_peer(transport: asyncio.BaseTransport) -> None:
     """
     connection: socket.socket = transport.get_extra_info("socket")
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    probe(connection, PROBE_IDLE_S, PROBE_INTERVAL_S, PROBES, PEER_SILENCE_MS)
+
+
+def probe(
+    connection: socket.socket, idle_s: int, interval_s: int, probes: int, silence_ms: int
+) -> None:
+    """Have the system ask the other end of an idle TCP connection whether it is there.
+
+    It ends the connection when so many probes are not answered, or, on Linux, when what was sent
+    is not acknowledged for so long.
+    """
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBE_IDLE_S)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_INTERVAL_S)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PEER_SILENCE_MS)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle_s)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval_s)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, probes)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silence_ms)

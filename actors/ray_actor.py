@@ -16,7 +16,8 @@ import cloudpickle
 import ray
 
 from .network import tls_of_ray
-from .room_actor import RoomActor, RoomActorSettings
+from .room_actor import RoomActor
+from .room_actor_settings import RoomActorSettings
 
 LOG_FORMAT = "%(levelname)s %(message)s"
 MANAGER_PATIENCE_S = 30.0  # for the manager of a node that has just joined to be there

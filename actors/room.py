@@ -4,46 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from ..storage import Storage
 from .connection import ClientError, Connection
 from .http import Request, Response
 from .offload import offload
+from .room_context import RoomContext
 from .schedules import AlarmInfo, Schedule
 from .stubs import Parties
-
-if TYPE_CHECKING:
-    from .alarms import RoomAlarms
-    from .calls import RoomCalls
-    from .messages import RoomKey
-
-
-class RoomContext(Protocol):
-    """The few things that a room needs from what runs it."""
-
-    @property
-    def key(self) -> RoomKey: ...
-
-    @property
-    def storage(self) -> Storage: ...
-
-    @property
-    def alarms(self) -> RoomAlarms: ...
-
-    @property
-    def env(self) -> Mapping[str, str]: ...
-
-    @property
-    def calls(self) -> RoomCalls: ...
-
-    def open_connections(self) -> list[Connection]: ...
-
-    def connection(self, connection_id: str) -> Connection | None: ...
-
-    def broadcast(self, message: str | bytes, without: Iterable[str]) -> None: ...
-
-    def set_auto_response(self, request: str | None, response: str) -> None: ...
 
 
 class Room:

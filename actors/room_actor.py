@@ -2,7 +2,8 @@
 
 It listens for gateways on a Unix socket of its own, and over TCP for those of other nodes, is told
 by the hibernation manager when a room has to leave, and tells the manager in turn what its rooms
-do. It knows nothing of Ray: the Ray actor around it (`ray_actor.py`) only starts and stops it.
+do (`manager_line.py`). It knows nothing of Ray: the Ray actor around it (`ray_actor.py`) only
+starts and stops it.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from ..storage import Backend
@@ -23,51 +24,26 @@ from .call_line import CallLine
 from .counts import ProcessCounts
 from .frames import ASIDE, Kind, pack
 from .lease import Lease
-from .link import Link, connect, listen, listen_to_nodes
+from .link import Link, listen, listen_to_nodes
 from .live_room import LiveRoom
 from .mailbox import MailboxFull
+from .manager_line import ManagerLine
 from .messages import Attach, Hello, Leave, Refused, Report, RoomKey, RoomReport
-from .network import Address, Network, TlsFiles, manager_address, node_folder
+from .network import Address
 from .options import RoomOptions, options_of
-from .resources import NO_RESOURCES, ActorResources
 from .room import Room
+from .room_actor_settings import RoomActorSettings
 from .silence import ProcessLease, Silence
 from .summoner import Summoner
 from .surroundings import Surroundings
-from .watch import SEND_S, Watch, Watching
+from .watch import Watch
 
 log = logging.getLogger(__name__)
 
 REPORT_INTERVAL_S = 0.25
-MANAGER_PATIENCE_S = 20.0  # for a manager that died to be back
-MANAGER_RETRY_S = 0.2
 FAILED_REPORTED_MAX = 1000  # rooms that could not start, in one report
 LEAVE_TIMEOUT_S = 5.0  # for all rooms to leave in good order when the process has to end
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-
-
-@dataclass(frozen=True)
-class RoomActorSettings:
-    """What a room actor is started with."""
-
-    id: str
-    folder: str  # of the sockets, which only the owner may enter
-    manager_address: str
-    redis_url: str = field(repr=False)
-    version: int
-    network: Network | None = None  # None: no other node is there
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)  # see Room.env
-    resources: ActorResources = NO_RESOURCES
-
-    def moved_to(self, node_id: str, host: str, tls: TlsFiles | None) -> RoomActorSettings:
-        """The same on another node of the network, and with that node's manager."""
-        assert self.network is not None
-        folder = node_folder(node_id)
-        network = replace(self.network, folder=folder, host=host, tls=tls)
-        address = manager_address(folder)
-        return replace(self, folder=folder, manager_address=address, network=network)
-
-
 TakeLease = Callable[[str, str, str, Callable[[], None]], ProcessLease]
 
 
@@ -91,6 +67,7 @@ class RoomActor:
         self.settings = settings
         self.address = os.path.join(settings.folder, f"room-{settings.id}.sock")  # until `start`
         self.ended = asyncio.Event()
+        self.stopping = False
         self._parties: dict[str, tuple[type[Room], RoomOptions]] = {
             party: (room_class, options_of(room_class)) for party, room_class in parties.items()
         }
@@ -105,18 +82,14 @@ class RoomActor:
         self._backend: Backend
         self._around: Surroundings
         self._summoner: Summoner | None = None
-        self._manager: Link | None = None
         self._servers: list[asyncio.AbstractServer] = []
-        self._reporter: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._report_due = False
+        self._ticking: asyncio.Task[None] | None = None
         self._failed: list[RoomKey] = []  # rooms, to be reported
         known = parties.keys() if callable_parties is None else callable_parties
         self._line = CallLine(settings.folder, settings.id, known, self._may_leave)
         self._counts = ProcessCounts()
         self._watch = Watch()
-        self._showing: asyncio.Task[None] | None = None  # while somebody follows
-        self._stopping = False
+        self._manager = ManagerLine(settings.manager_address, self, self._watch)
 
     def __repr__(self) -> str:
         return f"<RoomActor {self.settings.id}, {len(self._rooms)} rooms>"
@@ -141,7 +114,7 @@ class RoomActor:
         await asyncio.to_thread(self._lease.start)
         if settings.network is not None:
             self._summoner = Summoner(
-                self._hello(), settings.network, self._backend.lease_alive, self._may_leave
+                self.hello(), settings.network, self._backend.lease_alive, self._may_leave
             )
         self._around = Surroundings(
             self._backend,
@@ -154,8 +127,8 @@ class RoomActor:
             env=MappingProxyType(settings.env),
             line=self._line,
         )
-        await self._meet_manager()
-        self._reporter = loop.create_task(self._keep_reporting())
+        await self._manager.open()
+        self._ticking = loop.create_task(self._tick())
 
     async def _listen(self) -> None:
         # Before the lease is there, as it tells the address; who does not know that cannot come.
@@ -172,9 +145,9 @@ class RoomActor:
 
         Rooms that need longer than `LEAVE_TIMEOUT_S` are left to their gateways and the lease.
         """
-        if self._stopping:
+        if self.stopping:
             return
-        self._stopping = True
+        self.stopping = True
         rooms = list(self._rooms.values())
         for room in rooms:
             room.leave(reason)
@@ -183,8 +156,8 @@ class RoomActor:
                 [asyncio.ensure_future(room.ended()) for room in rooms], timeout=LEAVE_TIMEOUT_S
             )
         await self._silence.stop()
-        if self._reporter is not None:
-            self._reporter.cancel()
+        if self._ticking is not None:
+            self._ticking.cancel()
         for server in self._servers:
             server.close()
         for link in list(self.links):
@@ -194,8 +167,7 @@ class RoomActor:
         self._line.close()
         await asyncio.to_thread(self._lease.stop)
         await self._backend.close()
-        if self._manager is not None:
-            self._manager.close()
+        self._manager.close()
         self.ended.set()
 
     @property
@@ -225,29 +197,29 @@ class RoomActor:
     def _attach(self, link: Link, channel: int, attach: Attach) -> None:
         room = self._rooms.get(attach.key)
         if room is None:
-            if self._silence.is_on:
-                self._refuse(link, channel, Refused("held", "this room actor has no lease"))
+            refused = self._refusal(attach)
+            if refused is not None:
+                link.say_now(pack(Kind.REFUSED, channel, payload=messages.encode(refused)))
                 return
-            if attach.only_live:
-                self._refuse(link, channel, Refused("absent", "the room is not live here"))
-                return
-            if self._stopping:
-                self._refuse(link, channel, Refused("held", "this room actor is ending"))
-                return
-            party = self._parties.get(attach.key.party)
-            if party is None:
-                why = f"no party {attach.key.party!r} is deployed here"
-                self._refuse(link, channel, Refused("unknown party", why))
-                return
-            counts = self._counts.party(attach.key.party)
-            room = LiveRoom(attach.key, *party, self._around, counts)
+            party = attach.key.party
+            counts = self._counts.party(party)
+            room = LiveRoom(attach.key, *self._parties[party], self._around, counts)
             self._rooms[attach.key] = room
             room.start()
         self._channels[link, channel] = room
         room.attach(link, channel, attach)
 
-    def _refuse(self, link: Link, channel: int, refused: Refused) -> None:
-        link.say_now(pack(Kind.REFUSED, channel, payload=messages.encode(refused)))
+    def _refusal(self, attach: Attach) -> Refused | None:
+        """Why a room that is not here may not be started here, if it may not."""
+        if self._silence.is_on:
+            return Refused("held", "this room actor has no lease")
+        if attach.only_live:
+            return Refused("absent", "the room is not live here")
+        if self.stopping:
+            return Refused("held", "this room actor is ending")
+        if attach.key.party not in self._parties:
+            return Refused("unknown party", f"no party {attach.key.party!r} is deployed here")
+        return None
 
     def _on_link_lost(self, link: Link) -> None:
         self.links.discard(link)
@@ -264,10 +236,7 @@ class RoomActor:
             self._failed.append(room.key)
         for attachment in room.attachments:
             self._channels.pop((attachment.link, attachment.channel), None)
-        if not self._report_due:
-            # One report for all rooms that leave in this turn, as each lists those that are left.
-            self._report_due = True
-            asyncio.get_running_loop().call_soon(self._report)
+        self._manager.report_soon()
 
     def _may_leave(self) -> bool:
         return self._silence.may_leave()
@@ -283,84 +252,28 @@ class RoomActor:
 
     # The manager
 
-    def _on_manager_frame(
-        self, link: Link, kind: int, channel: int, number: int, sequence: int, payload: bytes
-    ) -> None:
-        if kind == Kind.HIBERNATE:
-            order = messages.decode(payload, Leave)
-            room = self._rooms.get(order.key)
-            if room is not None and order.reason == "reset":
-                room.break_off("an operator has ordered it")
-            elif room is not None:
-                room.leave(order.reason)
-        elif kind == Kind.WATCH:
-            self._watch_from_now_on(messages.decode(payload, Watching))
-        elif kind == Kind.EXIT:
-            self._end(payload.decode())
-
-    def _watch_from_now_on(self, watching: Watching) -> None:
-        self._watch.set(watching)
-        if watching.on and (self._showing is None or self._showing.done()):
-            self._showing = asyncio.get_running_loop().create_task(self._keep_showing())
-
-    async def _keep_showing(self) -> None:
-        while self._watch.on and not self._stopping:
-            # What the manager does not read in time is dropped where it is counted.
-            if self._manager is not None and not self._manager.paused:
-                batch = self._watch.take()
-                if batch is not None:
-                    self._manager.write(pack(Kind.SEEN, payload=messages.encode(batch)))
-            await asyncio.sleep(SEND_S)
-
-    async def _meet_manager(self) -> None:
-        settings = self.settings
-        hello = self._hello()
-        self._manager = await connect(
-            settings.manager_address, hello, self._on_manager_frame, self._on_manager_lost
-        )
-        self._report()
-
-    def _hello(self) -> Hello:
+    def hello(self) -> Hello:
+        """See `Managed`."""
         own = self.settings
         return Hello("room actor", own.id, os.getpid(), self.address, own.version, own.resources)
 
-    def _on_manager_lost(self, link: Link) -> None:
-        self._manager = None
-        self._watch.set(Watching(False))  # the next one says so if somebody follows
-        if not self._stopping:
-            self._spawn(self._find_manager_again())
+    def obey(self, order: Leave) -> None:
+        """See `Managed`."""
+        room = self._rooms.get(order.key)
+        if room is not None and order.reason == "reset":
+            room.break_off("an operator has ordered it")
+        elif room is not None:
+            room.leave(order.reason)
 
-    async def _find_manager_again(self) -> None:
-        give_up_s = time.monotonic() + MANAGER_PATIENCE_S
-        while time.monotonic() < give_up_s:
-            await asyncio.sleep(MANAGER_RETRY_S)
-            try:
-                await self._meet_manager()
-            except OSError:
-                continue
-            return
-        log.warning("the hibernation manager does not come back: this room actor ends")
-        await self.stop("shutdown")
-
-    def _end(self, reason: str) -> None:
-        self._spawn(self.stop(reason))
-
-    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _keep_reporting(self) -> None:
+    async def _tick(self) -> None:
         while True:
-            self._report()
+            self._manager.report()
             await asyncio.sleep(REPORT_INTERVAL_S)
-            for room in list(self._rooms.values()):
+            for room in self.rooms:
                 room.check_time()
 
-    def _report(self) -> None:
-        self._report_due = False
-        if self._manager is None:
-            return
+    def report(self) -> Report:
+        """See `Managed`."""
         rooms = [
             RoomReport(
                 room.key,
@@ -373,9 +286,8 @@ class RoomActor:
         ]
         self._counts.lease_losses = self._silence.count
         self._counts.redis_reconnects = RedisConnection.reconnects
-        report = Report(rooms, resident_bytes(), self._lease.owner, self._failed, self._counts)
-        self._manager.write(pack(Kind.REPORT, payload=messages.encode(report)))
-        self._failed.clear()
+        failed, self._failed = self._failed, []
+        return Report(rooms, resident_bytes(), self._lease.owner, failed, self._counts)
 
 
 def resident_bytes() -> int:

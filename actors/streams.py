@@ -1,9 +1,9 @@
 """What a room streams over HTTP: answers that it gives piece by piece, and bodies that it reads so.
 
 A streamed answer runs in a task of its own beside the room's events: the event that asked for it is
-done when its hook has returned. Each piece passes the output gate like everything a room sends. At
-most `WINDOW_BYTES` of an answer or a body are on their way; more is sent as it is read at the other
-end. Neither survives the room's process: then the client sees that the answer is not whole.
+done when its hook has returned. Each piece passes the output gate like everything a room sends. How
+much of either is on its way is `body_stream.py`'s. Neither survives the room's process: then the
+client sees that the answer is not whole.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
+from .body_stream import WINDOW_BYTES, BodyBroken, IncomingBody, OutgoingBody
 from .frames import Kind, pack, pack_amount, unpack_amount
 from .hooks import EXITS
 from .http import BodyLost, Response
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WINDOW_BYTES = 256 * 1024  # of one answer or body on its way
-PIECE_BYTES_MAX = 64 * 1024  # a longer piece travels as several
 CLOSING_TIMEOUT_S = 5.0  # for the iterators of a room that leaves to end
 CUT = b"cut"
 
@@ -40,7 +38,6 @@ class Streams:
     def __init__(self, live: LiveRoom) -> None:
         self._live = live
         self._answers: dict[Key, StreamedAnswer] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._bodies: dict[Key, StreamedBody] = {}
 
     def __repr__(self) -> str:
@@ -55,7 +52,7 @@ class Streams:
         if kind == Kind.GRANT or kind == Kind.LEFT:
             answer = self._answers.get(key)
             if answer is not None and kind == Kind.GRANT:
-                answer.grant(unpack_amount(payload))
+                answer.body.grant(unpack_amount(payload))
             elif answer is not None:
                 answer.cancel()
         elif key in self._bodies:
@@ -67,12 +64,10 @@ class Streams:
         """Send what a response streams, whose head has been sent, in a task of its own."""
         key = (event.attachment, event.number)
         answer = self._answers[key] = StreamedAnswer(self._live, key, response)
-        task = answer.task = asyncio.get_running_loop().create_task(answer.run())
-        self._tasks.add(task)
-        task.add_done_callback(lambda task: self._ended(key, task))
+        answer.task = asyncio.get_running_loop().create_task(answer.run())
+        answer.task.add_done_callback(lambda _: self._ended(key))
 
-    def _ended(self, key: Key, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+    def _ended(self, key: Key) -> None:
         del self._answers[key]
         self._live.stream_ended()
         if (body := self._bodies.pop(key, None)) is not None:
@@ -117,8 +112,9 @@ class Streams:
     async def close(self) -> None:
         """End every answer, and wait for the iterators to end."""
         self.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=CLOSING_TIMEOUT_S)
+        if self._answers:
+            tasks = [answer.task for answer in self._answers.values()]
+            await asyncio.wait(tasks, timeout=CLOSING_TIMEOUT_S)
 
 
 class StreamedAnswer:
@@ -129,16 +125,10 @@ class StreamedAnswer:
         self._live = live
         self._attachment, self._number = key
         self._pieces = response.pieces()
-        self._left_bytes = WINDOW_BYTES  # of the window
-        self._granted = asyncio.Event()
+        self.body = OutgoingBody(self._say_piece)
 
     def __repr__(self) -> str:
-        return f"<StreamedAnswer {self._number}, {self._left_bytes} bytes may be sent>"
-
-    def grant(self, amount_bytes: int) -> None:
-        """The client has read so much."""
-        self._left_bytes += amount_bytes
-        self._granted.set()
+        return f"<StreamedAnswer {self._number}, {self.body}>"
 
     def cancel(self) -> None:
         """End it where it is: nobody waits for it, or the room leaves."""
@@ -150,8 +140,7 @@ class StreamedAnswer:
         try:
             async with contextlib.aclosing(self._pieces) as pieces:
                 async for piece in pieces:
-                    for begin in range(0, len(piece), PIECE_BYTES_MAX):
-                        await self._send(piece[begin : begin + PIECE_BYTES_MAX])
+                    await self.body.send(piece)
             how = b""
         except (Exception, *EXITS):
             key = self._live.key
@@ -159,11 +148,7 @@ class StreamedAnswer:
         finally:
             self._say(Kind.END, how)
 
-    async def _send(self, piece: bytes) -> None:
-        while self._left_bytes < len(piece):
-            self._granted.clear()
-            await self._granted.wait()
-        self._left_bytes -= len(piece)
+    def _say_piece(self, piece: bytes) -> None:
         self._say(Kind.PIECE, piece)
 
     def _say(self, kind: Kind, payload: bytes) -> None:
@@ -176,42 +161,32 @@ class StreamedBody:
 
     def __init__(self, want: Callable[[int], None]) -> None:
         self._want = want
-        self._pieces: deque[bytes] = deque()
-        self._problem: str | None = None  # why no more comes; empty if it is whole
+        self._body = IncomingBody(want)
         self._begun = asyncio.Event()
-        self._changed = asyncio.Event()
 
     def __repr__(self) -> str:
-        return f"<StreamedBody {len(self._pieces)} pieces here>"
+        return f"<StreamedBody {self._body}>"
 
     def take(self, kind: int, payload: bytes) -> None:
         """BODY or BODY_END."""
-        if kind == Kind.BODY and payload:
-            self._pieces.append(payload)
-        elif kind == Kind.BODY_END and self._problem is None:
-            self._problem = payload.decode()
+        if kind == Kind.BODY:
+            self._body.on_piece(payload)
+        else:
+            self._body.on_end(payload.decode())
         self._begun.set()
-        self._changed.set()
 
     async def begin(self) -> bool:
         """Ask for the first pieces; False if the gateway has none to give any more."""
         self._want(WINDOW_BYTES)
         await self._begun.wait()
-        return not self._problem or bool(self._pieces)
+        return not self._body.lost
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        owed_bytes = 0
-        while True:
-            while self._pieces:
-                piece = self._pieces.popleft()
-                yield piece
-                owed_bytes += len(piece)
-                if owed_bytes >= WINDOW_BYTES // 2:
-                    self._want(owed_bytes)
-                    owed_bytes = 0
-            if self._problem:
-                raise BodyLost(f"the rest of the body does not come: {self._problem}")
-            if self._problem is not None:
-                return
-            self._changed.clear()
-            await self._changed.wait()
+        while piece := await self._next():
+            yield piece
+
+    async def _next(self) -> bytes:
+        try:
+            return await self._body.next()
+        except BodyBroken as broken:
+            raise BodyLost(f"the rest of the body does not come: {broken}") from None

@@ -16,9 +16,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from ..storage import StorageError
 from . import messages
 from .frames import Kind, pack
-from .link import Link, connect
+from .link import Link
+from .links import Links
 from .messages import Hello, NotHeld, RoomKey, Summon
 from .network import Network
+from .tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +59,11 @@ class Summoner:
         """`me` has the address at which the rooms are; `lease_alive` is asked of gateway ids,
         `may_leave` before anything is said."""
         self._me = me
-        self._network = network
         self._lease_alive = lease_alive
         self._may_leave = may_leave
-        self._links: dict[str, asyncio.Task[Link]] = {}
+        self._links = Links(me, self._on_frame, lambda link: None, network)
         self._gatherings: dict[RoomKey, Gathering] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("the summoner")
 
     def __repr__(self) -> str:
         return f"<Summoner with {len(self._links)} links, {len(self._gatherings)} rooms waiting>"
@@ -76,11 +77,7 @@ class Summoner:
         """
         gathering = self._gatherings[key] = Gathering(set(holders), forget)
         for gateway_id, address in holders.items():
-            task = asyncio.get_running_loop().create_task(
-                self._summon(key, gateway_id, address, gathering)
-            )
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.spawn(self._summon(key, gateway_id, address, gathering))
         try:
             async with asyncio.timeout(ATTACH_PATIENCE_S):
                 await gathering.complete.wait()
@@ -98,12 +95,8 @@ class Summoner:
 
     def close(self) -> None:
         """Close every link."""
-        for each in self._tasks:
-            each.cancel()
-        for task in self._links.values():
-            if task.done() and not task.cancelled() and not task.exception():
-                task.result().close()
-            task.cancel()
+        self._tasks.cancel()
+        self._links.close()
 
     async def _summon(
         self, key: RoomKey, gateway_id: str, address: str, gathering: Gathering
@@ -113,7 +106,7 @@ class Summoner:
             gathering.settle(gateway_id)  # it is called all the same: it may have been busy
         try:
             async with asyncio.timeout(REACH_PATIENCE_S):
-                link = await self._link(address)
+                link = await self._links.to(address)
         except (OSError, ValueError) as error:  # also TimeoutError; an address of who knows when
             log.info("gateway %s cannot be called to %s: %s", gateway_id, key, error)
             gathering.settle(gateway_id, gone=not alive)
@@ -129,21 +122,6 @@ class Summoner:
         except StorageError:
             return True  # not known to be dead
 
-    async def _link(self, address: str) -> Link:
-        task = self._links.get(address)
-        if task is None or (task.done() and (task.exception() or task.result().lost)):
-            task = asyncio.get_running_loop().create_task(
-                connect(
-                    address,
-                    self._me,
-                    self._on_frame,
-                    self._on_lost,
-                    network=self._network,
-                )
-            )
-            self._links[address] = task
-        return await asyncio.shield(task)
-
     def _on_frame(
         self, link: Link, kind: int, channel: int, number: int, sequence: int, payload: bytes
     ) -> None:
@@ -152,8 +130,3 @@ class Summoner:
             gathering = self._gatherings.get(answer.key)
             if gathering is not None:
                 gathering.settle(answer.gateway_id, gone=True)
-
-    def _on_lost(self, link: Link) -> None:
-        for address, task in list(self._links.items()):
-            if task.done() and not task.exception() and task.result() is link:
-                del self._links[address]

@@ -19,8 +19,8 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 from ..actors.watch import Seen
 from .cluster import ANSWER_TIMEOUT_S, ClusterError, status
 from .followers import TooManyFollowers, UnknownFollower, Wanted
-from .ray_actors import actor_name
 from .ray_controller import NAMESPACE
+from .ray_names import actor_name
 from .status import NodeStatus
 
 LOOK_FOR_NODES_S = 5.0

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Protocol
 
 from ..actors.resources import NO_RESOURCES, ActorResources
-from ..actors.room_actor import RoomActorSettings
+from ..actors.room_actor_settings import RoomActorSettings
 from .deployment import Deployment
 from .pool import ActorRecord, ActorState, Pool
 from .settings import ManagerSettings

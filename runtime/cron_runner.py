@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 import time
 from collections.abc import Sequence
 
+from ..actors.tasks import Tasks
 from . import crons, deployment
 from .deployment import Deployment
 from .edge_keeper import EdgeFailed, EdgeKeeper
@@ -20,7 +20,7 @@ class CronRunner:
 
     def __init__(self) -> None:
         self._last_ms: dict[str, int] | None = None  # when each was run last, once it is read
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("the cron runner")
 
     def __repr__(self) -> str:
         return f"<CronRunner {len(self._tasks)} under way>"
@@ -39,11 +39,7 @@ class CronRunner:
             deployment.save_cron_times(looked)
             self._last_ms = looked
         for tick in ticks:
-            task = asyncio.get_running_loop().create_task(
-                _run(random.choice(edges), deployed, tick)
-            )
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.spawn(_run(random.choice(edges), deployed, tick))
 
 
 async def _run(edge: EdgeKeeper, deployed: Deployment, tick: crons.Tick) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from ..actors.counts import GatewayCounts
 from ..actors.edge_hooks import BEFORE_CONNECT
 from ..actors.messages import RequestHead, RoomKey
+from ..actors.tasks import Tasks
 from . import handshake
 from .admission import Asked, NotLetIn, admit
 from .client_socket import ClientSocket
@@ -30,21 +30,18 @@ class Doorman:
         self._connect = connect
         self._counts = counts
         self._notes = notes
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("the doorman")
 
     def __repr__(self) -> str:
         return f"<Doorman {len(self._tasks)} asked>"
 
     def ask(self, socket: ClientSocket, asked: Asked, hook_s_max: float) -> None:
         """Begin to ask about a client."""
-        task = asyncio.get_running_loop().create_task(self._ask(socket, asked, hook_s_max))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self._ask(socket, asked, hook_s_max))
 
     def stop(self) -> None:
         """Ask no more."""
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel()
 
     async def _ask(self, socket: ClientSocket, asked: Asked, hook_s_max: float) -> None:
         try:

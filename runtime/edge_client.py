@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ..actors import messages
-from ..actors.body_stream import IncomingBody, OutgoingBody
+from ..actors.edge_bodies import EdgeBodies
 from ..actors.edge_messages import EdgeAnswer, EdgeQuestion
 from ..actors.frames import Kind, pack, pack_parts, unpack_parts
 from ..actors.link import Link, connect
@@ -38,12 +38,11 @@ class EdgeUnavailable(Exception):
         self.status = status
 
 
-class EdgeExchange:
-    """One question, as the gateway has it."""
+class EdgeExchange(EdgeBodies):
+    """One question, as the gateway has it: out goes the request's body, in comes the response's."""
 
     def __init__(self, link: Link, number: int) -> None:
-        self.outgoing = OutgoingBody(link, number)  # the request's body
-        self.incoming = IncomingBody(link, number)  # the response's
+        super().__init__(link, number)
         self._answer: asyncio.Future[tuple[EdgeAnswer, bytes]]
         self._answer = asyncio.get_running_loop().create_future()
 
@@ -53,16 +52,14 @@ class EdgeExchange:
         Raises:
             EdgeUnavailable: If there will be none.
         """
-        loop = asyncio.get_running_loop()
-        while not self._answer.done():
-            # A body may take as long to go as its client needs for it.
-            left_s = self.outgoing.moved_s + hook_s_max + ANSWER_GRACE_S - loop.time()
-            if left_s <= 0:
-                raise EdgeUnavailable(504, "there was no answer in time")
-            await asyncio.wait([self._answer], timeout=left_s)
-        answer, body = self._answer.result()
+        late = EdgeUnavailable(504, "there was no answer in time")
+        try:
+            within_s = hook_s_max + ANSWER_GRACE_S
+            answer, body = await self.outgoing.answered(self._answer, within_s)
+        except TimeoutError:
+            raise late from None
         if answer.outcome == "late":
-            raise EdgeUnavailable(504, "there was no answer in time")
+            raise late
         if answer.outcome == "busy":
             raise EdgeUnavailable(503, "too much is asked at once; try again later")
         return answer, body
@@ -82,8 +79,7 @@ class EdgeExchange:
         if not self._answer.done():
             self._answer.set_exception(error)
             self._answer.exception()  # also if nobody waits any more
-        self.incoming.break_off()
-        self.outgoing.break_off()
+        self.break_off()
 
 
 class EdgeClient:
@@ -186,14 +182,10 @@ class EdgeClient:
             return
         if kind == Kind.ANSWER:
             exchange.on_answer(payload)
-        elif kind == Kind.BODY_PART:
-            exchange.incoming.on_part(payload)
-        elif kind == Kind.BODY_WHOLE:
-            exchange.incoming.on_end()
-        elif kind == Kind.BODY_USED:
-            exchange.outgoing.on_used(sequence)
         elif kind == Kind.CANCEL:
             exchange.lost()
+        else:
+            exchange.on_frame(kind, sequence, payload)
 
     def _on_lost(self, link: Link) -> None:
         for key, exchange in list(self._exchanges.items()):

@@ -13,8 +13,8 @@ from ray.exceptions import ActorDiedError, ActorUnschedulableError, RayError, Ra
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from .deployment import Deployment
-from .ray_actors import RESTARTS_WITHOUT_END, actor_class
 from .ray_edge import RayEdge, RayEdgeSettings
+from .ray_names import RESTARTS_WITHOUT_END, actor_class
 from .settings import NodeSettings
 
 log = logging.getLogger(__name__)

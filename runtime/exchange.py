@@ -2,8 +2,8 @@
 
 A small request and a small answer are one frame each. A large body goes to the room piece by
 piece, as the room wants it, and a streamed answer comes back piece by piece, as the client reads
-it: neither side ever has more than a window of it. What was begun with one room actor cannot go on
-with another: if the room is lost meanwhile, the client is told.
+it (`actors/body_stream.py`). What was begun with one room actor cannot go on with another: if the
+room is lost meanwhile, the client is told.
 
 Pure: what is to be said to the room is said through the function that an exchange is given.
 """
@@ -11,14 +11,13 @@ Pure: what is to be said to the room is said through the function that an exchan
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 
+from ..actors.body_stream import IncomingBody, OutgoingBody
 from ..actors.frames import Kind, pack_amount, unpack_amount
 from ..actors.messages import ResponseHead
-from ..actors.streams import WINDOW_BYTES
 
-GRANT_STEP_BYTES = WINDOW_BYTES // 4  # read by the client before the room is told
+UNFINISHED = "the room did not finish its answer"
 
 Answer = tuple[ResponseHead, bytes]
 
@@ -29,10 +28,6 @@ class RoomUnavailable(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
-
-
-class AnswerCut(Exception):
-    """A streamed answer that will not be whole."""
 
 
 Say = Callable[[Kind, int, bytes], None]
@@ -52,20 +47,14 @@ class Exchange:
     def __init__(self, number: int, say: Say) -> None:
         """`say` takes kind, number and payload of a frame aside to where the room is now."""
         self.number = number
+        # Nothing of the body goes before the room wants it: until then it is whole here.
+        self.outgoing = OutgoingBody(self._say_piece, granted_bytes=0)
+        self.incoming = IncomingBody(self._grant)  # the pieces of a streamed answer
         self._say = say
-        loop = asyncio.get_running_loop()
-        self._answer: asyncio.Future[Answer] = loop.create_future()
-        self._limit: asyncio.Timeout | None = None
-        self._limit_s = 0.0
-        self._pieces: deque[bytes] = deque()  # of the answer, not sent to the client yet
+        self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._streaming = False  # pieces of the answer may come
-        self._cut: bool | None = None  # how the pieces ended; None before
-        self._taken_bytes = 0  # of the piece that is being sent to the client
-        self._owed_bytes = 0  # sent to it, and the room not told
-        self._wanted_bytes = 0  # of the body
         self._body_begun = False
         self._room_lost = False
-        self._changed = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"<Exchange {self.number}{', streaming' if self.begun else ''}>"
@@ -84,45 +73,7 @@ class Exchange:
             RoomUnavailable: If there will be none.
             TimeoutError: If none came `within_s` seconds after the last piece of the body.
         """
-        self._limit_s = within_s
-        async with asyncio.timeout(within_s) as self._limit:
-            return await asyncio.shield(self._answer)
-
-    async def piece(self) -> bytes | None:
-        """The next piece of a streamed answer, None after the last.
-
-        Asking for it says that the one before was sent: the room may send more.
-
-        Raises:
-            AnswerCut: If the rest will not come.
-        """
-        self._owed_bytes += self._taken_bytes
-        self._taken_bytes = 0
-        if self._owed_bytes >= GRANT_STEP_BYTES:
-            self._say(Kind.GRANT, self.number, pack_amount(self._owed_bytes))
-            self._owed_bytes = 0
-        while not self._pieces:
-            if self._cut is None:
-                await self._change()
-            elif self._cut:
-                raise AnswerCut("the room did not finish its answer")
-            else:
-                return None
-        piece = self._pieces.popleft()
-        self._taken_bytes = len(piece)
-        return piece
-
-    async def body_wanted(self) -> None:
-        """Wait until the room wants more of the body."""
-        while self._wanted_bytes <= 0:
-            await self._change()
-
-    def send_body(self, piece: bytes) -> None:
-        """The next piece of the body, which was wanted."""
-        self._wanted_bytes -= len(piece)
-        self._say(Kind.BODY, self.number, piece)
-        if self._limit is not None and not self._answer.done():
-            self._limit.reschedule(asyncio.get_running_loop().time() + self._limit_s)
+        return await self.outgoing.answered(self._answer, within_s)
 
     def end_body(self, problem: str = "") -> None:
         """The body is all sent; or, with a problem, the rest will not come."""
@@ -130,7 +81,7 @@ class Exchange:
 
     def leave(self) -> None:
         """The client has its answer, or does not wait for it: what the room streams is vain."""
-        if self._streaming and self._cut is None:
+        if self._streaming and not self.incoming.ended:
             self._say(Kind.LEFT, self.number, b"")
         self._answer.cancel()
 
@@ -141,17 +92,15 @@ class Exchange:
         if self._room_lost:
             refuse(self._say, self.number, kind)
         elif kind == Kind.PIECE:
-            self._pieces.append(payload)
+            self.incoming.on_piece(payload)
         elif kind == Kind.END:
-            self._cut = bool(payload)
-        elif not self._body_begun:
-            # Only now: until here the room may come and go, and the body is still whole.
-            self._body_begun = True
-            self._wanted_bytes = unpack_amount(payload)
-            self._say(Kind.BODY, self.number, b"")
+            self.incoming.on_end(UNFINISHED if payload else "")
         else:
-            self._wanted_bytes += unpack_amount(payload)
-        self._changed.set()
+            if not self._body_begun:
+                # Only now: until here the room may come and go.
+                self._body_begun = True
+                self._say_piece(b"")
+            self.outgoing.grant(unpack_amount(payload))
 
     def on_response(self, head: ResponseHead, body: bytes) -> None:
         """The answer, or the head of one that is streamed."""
@@ -166,16 +115,15 @@ class Exchange:
         if not self._answer.done():
             self._answer.set_exception(RoomUnavailable(status, why))
             self._answer.exception()  # whoever waited may have gone
-        self._changed.set()
 
     def lose_room(self) -> None:
         """The room actor is gone that this exchange is tied to."""
         self._room_lost = True
         self.fail(502, "the room was lost while it handled this request")
-        if self._cut is None:
-            self._cut = True
-        self._changed.set()
+        self.incoming.on_end(UNFINISHED)
 
-    async def _change(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
+    def _say_piece(self, piece: bytes) -> None:
+        self._say(Kind.BODY, self.number, piece)
+
+    def _grant(self, read_bytes: int) -> None:
+        self._say(Kind.GRANT, self.number, pack_amount(read_bytes))

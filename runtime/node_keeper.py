@@ -18,7 +18,8 @@ from .deployment import Deployment
 from .edge_keeper import EdgeKeeper
 from .gateway_news import gateway_news
 from .placement import NodeLoad
-from .ray_actors import RESTARTS_WITHOUT_END, RayGateway, RayManager, actor_class, actor_name
+from .ray_actors import RayGateway, RayManager
+from .ray_names import RESTARTS_WITHOUT_END, actor_class, actor_name
 from .settings import NodeSettings
 from .status import GatewayStatus, ManagerStatus, NodeStatus
 

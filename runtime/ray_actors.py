@@ -7,23 +7,15 @@ message of a client ever travels as a Ray call.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import ray
-from ray.exceptions import RayActorError, RayError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..actors.messages import RoomKey
 from ..actors.network import Network, tls_of_ray
-from ..actors.ray_actor import LOG_FORMAT, RayRoomActor
-from ..actors.resources import ActorResources
-from ..actors.room_actor import RoomActorSettings
+from ..actors.ray_actor import LOG_FORMAT
 from ..actors.watch import SeenBatch
 from . import asset_pack, deployment, sockets_folder
 from .admin import AdminServer
@@ -34,126 +26,13 @@ from .gateway_news import GatewayNews, gateway_news
 from .manager import HibernationManager
 from .placement import NodeLoad
 from .ray_metrics import RayMetrics
+from .ray_room_actors import RayStarter
 from .settings import GatewaySettings, ManagerSettings
 from .status import GatewayStatus, ManagerStatus
 
 log = logging.getLogger(__name__)
 
 TELL_RAY_S = 1.0
-A_LITTLE = 0.001  # of a resource, to be placed where there is some
-RESTARTS_WITHOUT_END = -1
-
-
-def actor_class(shell: type, *, max_restarts: int = 0) -> Any:
-    """A class as a Ray actor class that takes no CPU of its own.
-
-    Made where it is needed and not by a decorator: Ray then pickles the class by reference.
-    """
-    return ray.remote(num_cpus=0, max_restarts=max_restarts)(shell)
-
-
-class RayRunningActor:
-    """A room actor's process, as Ray has it."""
-
-    def __init__(self, handle: Any, run: Any, node_id: str) -> None:
-        """`node_id` is that of the manager that wants it."""
-        self._handle = handle
-        self._run = run
-        self._node_id = node_id
-        self._placed_on = ""
-
-    async def placed(self) -> None:
-        """Wait until it has a process, or none any more."""
-        with contextlib.suppress(RayError):  # `ended` tells it
-            self._placed_on = await self._handle.node_id.remote()
-
-    async def joined(self) -> str:
-        """See `RunningActor.joined`."""
-        if self._placed_on in ("", self._node_id):
-            return ""
-        try:
-            reports: bool = await self._handle.reports.remote()
-        except RayError:
-            return ""  # `ended` tells it
-        return await manager_address_of(self._placed_on) if reports else ""
-
-    async def ended(self) -> str:
-        """Wait until it has ended; returns what went wrong, or nothing."""
-        try:
-            await self._run
-        except RayActorError:
-            return "its process ended"
-        except Exception as error:
-            # Ray's error holds the worker's traceback; the cause is what the deployer needs.
-            cause = getattr(error, "cause", None) or error
-            return f"{type(cause).__name__}: {cause}"
-        return ""
-
-    def kill(self) -> None:
-        """End it at once."""
-        ray.kill(self._handle, no_restart=True)
-
-
-class RayStarter:
-    """Starts room actors as detached Ray actors: on one node, or with resources where Ray finds
-    them, which is on this node if it has them free.
-
-    `resource` is one that every node with a manager has.
-    """
-
-    def __init__(self, node_id: str, resource: str | None) -> None:
-        self._node_id = node_id
-        self._resource = resource
-
-    async def start(self, settings: RoomActorSettings, deployed: Deployment) -> RayRunningActor:
-        """Start one; it reports to the manager when it is ready."""
-        handle = (
-            actor_class(RayRoomActor)
-            .options(
-                name=ray_name(settings.id),
-                lifetime="detached",
-                runtime_env=deployed.runtime_env or None,
-                **self._place(settings.resources),
-            )
-            .remote()
-        )
-        run = handle.run.remote(settings, deployed.code.data)
-        return RayRunningActor(handle, run, self._node_id)
-
-    def _place(self, resources: ActorResources) -> dict[str, Any]:
-        if not resources:
-            strategy = NodeAffinitySchedulingStrategy(self._node_id, soft=False)
-            return {"scheduling_strategy": strategy}
-        options = resources.ray_options()
-        if self._resource is not None:
-            options["resources"].setdefault(self._resource, A_LITTLE)
-        return options
-
-    def kill(self, actor_id: str) -> None:
-        """End one at once that another process has started."""
-        with contextlib.suppress(ValueError):  # Ray knows it no more
-            ray.kill(ray.get_actor(ray_name(actor_id)), no_restart=True)
-
-
-async def manager_address_of(node_id: str) -> str:
-    """Where the hibernation manager of a node is reached by other nodes.
-
-    Raises:
-        ValueError, RayError: If there is none.
-    """
-    manager = await asyncio.to_thread(ray.get_actor, actor_name("manager", node_id))
-    address: str = await manager.address.remote()
-    return address
-
-
-def actor_name(process: str, node_id: str) -> str:
-    """The name of the "manager" or "gateway" of a node among Ray's actors."""
-    return f"parlour-{process}-{node_id}"
-
-
-def ray_name(actor_id: str) -> str:
-    """The name of a room actor among Ray's actors."""
-    return f"parlour-room-{actor_id}"
 
 
 def on_this_node(network: Network | None) -> Network | None:

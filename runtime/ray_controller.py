@@ -10,7 +10,7 @@ import ray
 
 from ..actors.messages import RoomKey
 from .controller import Controller
-from .ray_actors import RESTARTS_WITHOUT_END, actor_class
+from .ray_names import RESTARTS_WITHOUT_END, actor_class
 from .release import Release
 from .settings import ClusterSettings
 from .status import ClusterStatus

@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 from aiohttp import web
 
 from ..actors import messages
+from ..actors.body_stream import PIECE_BYTES_MAX, BodyBroken
 from ..actors.edge_hooks import BEFORE_REQUEST
 from ..actors.frames import pack_parts
 from ..actors.messages import RequestHead, ResponseHead
@@ -23,12 +24,11 @@ from .addresses import RoomAddress
 from .admission import Asked, NotLetIn, admit
 from .answers import CONNECTION_HEADERS, plain
 from .edge_client import EdgeClient
-from .exchange import AnswerCut, Exchange, RoomUnavailable
+from .exchange import Exchange, RoomUnavailable
 from .handshake import is_utf8
 
 BODY_TIMEOUT_S = 60.0  # for a body to arrive whole, or for the next piece of one that is streamed
 BODIES_BYTES_MAX = 256 * 1024 * 1024  # of all bodies that are arriving
-BODY_PIECE_BYTES_MAX = 64 * 1024  # of one that is streamed
 ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
 
 
@@ -140,9 +140,9 @@ class RoomRequests:
         try:
             await response.prepare(request)
             if request.method != "HEAD" and head.status not in (204, 304):
-                while (piece := await exchange.piece()) is not None:
+                while piece := await exchange.incoming.next():
                     await response.write(piece)
-        except AnswerCut:
+        except BodyBroken:
             _break_off(request, response)
         except ConnectionError:
             pass  # the client is gone; aiohttp finds it out once more
@@ -186,18 +186,16 @@ async def _pump(request: web.BaseRequest, exchange: Exchange, first: bytes) -> N
     """Take a body to its room as the room wants it; `first` is what was read of it."""
     problem = "the client went away"
     try:
-        for begin in range(0, len(first), BODY_PIECE_BYTES_MAX):
-            await exchange.body_wanted()
-            exchange.send_body(first[begin : begin + BODY_PIECE_BYTES_MAX])
+        await exchange.outgoing.send(first)
         while True:
             # Not read before it is wanted: the client is held up by its own connection.
-            await exchange.body_wanted()
+            await exchange.outgoing.may_go_on()
             async with asyncio.timeout(BODY_TIMEOUT_S):
-                piece = await request.content.read(BODY_PIECE_BYTES_MAX)
+                piece = await request.content.read(PIECE_BYTES_MAX)
             if not piece:
                 problem = ""
                 return
-            exchange.send_body(piece)
+            await exchange.outgoing.send(piece)
     except TimeoutError:
         problem = f"nothing of it came for {BODY_TIMEOUT_S:.0f} s"
     except Exception:  # whatever aiohttp finds wrong with what the client sends, or its leaving

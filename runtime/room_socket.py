@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket as sockets
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
@@ -20,6 +19,7 @@ from typing import Self
 import aiohttp
 
 from ..actors.close_codes import ABNORMAL, NO_STATUS, NORMAL
+from ..actors.network import probe
 from .reconnecting import (
     RECONNECT_CODES,
     STABLE_S,
@@ -35,7 +35,7 @@ UNREAD_MESSAGES_MAX = 1000  # past it the connection is not read
 MESSAGE_BYTES_MAX = 32 * 1024 * 1024  # of one message from a room
 CONNECT_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 2.0  # for the server to answer a close
-KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 15, 5, 3
+PROBE_IDLE_S, PROBE_INTERVAL_S, PROBES = 15, 5, 3
 UNACKNOWLEDGED_MS_MAX = 30_000  # what was sent and is not acknowledged: the connection is dead
 
 
@@ -231,7 +231,10 @@ class RoomSocket:
             if is_final(error.status):
                 raise RoomRefused(error.status, error.message) from None
             raise
-        _notice_dead_server(websocket)
+        connection = websocket.get_extra_info("socket")
+        if connection is not None:
+            # A server that has vanished without a word is not waited for.
+            probe(connection, PROBE_IDLE_S, PROBE_INTERVAL_S, PROBES, UNACKNOWLEDGED_MS_MAX)
         self.connects += 1
         self.is_open = True
         self._news.set()
@@ -292,20 +295,3 @@ async def _say_goodbye(websocket: aiohttp.ClientWebSocketResponse, code: int, re
 
 def _size_bytes(message: str | bytes) -> int:
     return len(message.encode()) if isinstance(message, str) else len(message)
-
-
-def _notice_dead_server(websocket: aiohttp.ClientWebSocketResponse) -> None:
-    """Have the system end a connection whose other end has vanished without a word."""
-    connection: sockets.socket | None = websocket.get_extra_info("socket")
-    if connection is None:
-        return
-    connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE, 1)
-    if hasattr(sockets, "TCP_USER_TIMEOUT"):  # Linux
-        options: list[tuple[int, int]] = [
-            (sockets.TCP_KEEPIDLE, KEEPALIVE_IDLE_S),
-            (sockets.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S),
-            (sockets.TCP_KEEPCNT, KEEPALIVE_PROBES),
-            (sockets.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS_MAX),
-        ]
-        for option, value in options:
-            connection.setsockopt(sockets.IPPROTO_TCP, option, value)

@@ -1,40 +1,36 @@
 """The router of a gateway: takes each room's events to the room actor that has the room.
 
-It finds a room actor when a room has events and none, sends again what a lost one had not
-finished, and gives up, after a limit, on rooms that cannot be woken. Routes (`route.py`) hold
+It has a room actor found (`room_finder.py`) when a room has events and none, sends again what a
+lost one had not finished, and gives up on rooms for which none is found. Routes (`route.py`) hold
 the events; this is the I/O around them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
-import random
 import struct
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
 from ..actors import messages
 from ..actors.frames import ASIDE, DONE, GONE_LOST, GONE_RETURN, Kind, pack
-from ..actors.link import Link, connect
+from ..actors.link import Link
+from ..actors.links import Links
 from ..actors.messages import Attach, ConnectionRecord, Hello, Refused, RoomKey
-from ..actors.network import Address, Network
+from ..actors.network import Network
+from ..actors.tasks import Tasks
 from .directory import Directory
-from .manager_client import CannotPlace, Managers
+from .manager_client import Managers
+from .room_finder import CANNOT_WAKE, NotFound, RoomFinder
 from .route import PendingEvent, Route, Socket
 
 log = logging.getLogger(__name__)
 
-WAKE_PATIENCE_S = 30.0  # after it the events that wait for a room are failed
-BACKOFF_MIN_S, BACKOFF_MAX_S = 0.05, 2.0
-DOUBLINGS_MAX = 16  # an outage of an hour counts thousands of failures
 _ABOUT_THE_ROOM = frozenset(map(int, (Kind.GONE, Kind.REFUSED, Kind.READY, Kind.TRYING)))
-CANNOT_WAKE = "the room cannot be woken now"
-NOTHING_FREE = "the room waits for resources that no node has free now"
 
 
 class RoomListener(Protocol):
@@ -66,24 +62,21 @@ class Router:
         directory: Directory | None = None,
     ) -> None:
         """`directory` tells of rooms on other nodes of `network`; None where there are none."""
-        self._me = me
-        self._managers = managers
         self._listener = listener
         self._clock = clock
         self._network = network
-        self._directory = directory
+        links = Links(me, self._on_frame, self._on_lost, network)
+        self._finder = RoomFinder(links, managers, clock, network, directory)
         self._routes: dict[RoomKey, Route] = {}
         self._by_channel: dict[int, Route] = {}
-        self._links: dict[str, asyncio.Task[Link]] = {}
         self._channels = itertools.count(1)
         self._sequences = itertools.count(1)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("the router")
         self._placing: dict[RoomKey, asyncio.Task[None]] = {}
 
     def introduce(self, me: Hello) -> None:
         """Say this of oneself on links that are opened from now on."""
-        self._me = me
-        self._managers.introduce(me)
+        self._finder.introduce(me)
 
     @property
     def route_count(self) -> int:
@@ -147,17 +140,12 @@ class Router:
         if route.link is None:
             self._start_placing(route, address)
         elif route.address != address:
-            self._spawn(self._follow(route, address))
+            self._tasks.spawn(self._follow(route, address))
         return True
 
     async def _follow(self, route: Route, address: str) -> None:
         """Leave a room actor for the one that has the room now, if that is so."""
-        assert self._directory is not None
-        try:
-            holder = await self._directory.find(route.key)
-        except OSError:
-            return  # the room goes on without us for a while
-        is_there = holder is not None and holder.address == address
+        is_there = await self._finder.is_at(route, address)
         if is_there and route.link is not None and route.address != address:
             self._by_channel.pop(route.channel, None)
             route.detach()
@@ -168,80 +156,20 @@ class Router:
         if before is not None and before is not asyncio.current_task():
             before.cancel()
         route.placing = True
-        task = self._spawn(self._place(route, at))
-        self._placing[route.key] = task
-
-        def placed(_: asyncio.Task[None]) -> None:
-            if self._placing.get(route.key) is task:
-                del self._placing[route.key]
-
-        task.add_done_callback(placed)
-
-    def _spawn(self, coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        self._placing[route.key] = self._tasks.spawn(self._place(route, at))
 
     async def _place(self, route: Route, at: str) -> None:
-        """Attach to the room actor that has the room, or is given it; `at` is where it was last
-        said to be live."""
-        if route.give_up_s is None:
-            route.give_up_s = self._clock() + WAKE_PATIENCE_S
-        if at:
-            with contextlib.suppress(OSError):
-                self._attach(route, await self._link(at), at, only_live=True)
-                return
-        await self._back_off(route.failures)
-        while True:
-            try:
-                address, only_live = await self._find(route)
-                link = await self._link(address)
-            except (CannotPlace, OSError, TimeoutError) as error:
-                route.failures += 1
-                if self._clock() > route.give_up_s:
-                    route.placing = False
-                    lacking = isinstance(error, CannotPlace) and error.lacking
-                    self._fail_all(route, NOTHING_FREE if lacking else CANNOT_WAKE, try_again=True)
-                    return
-                log.info("room %s cannot be woken yet: %s", route.key, error)
-                await self._back_off(route.failures)
-                continue
-            self._attach(route, link, address, only_live=only_live)
-            return
-
-    async def _find(self, route: Route) -> tuple[str, bool]:
-        """Where to attach, and whether only if the room is live there.
-
-        A room that is live on another node is that node's; all else is for this node's manager,
-        which knows more of its own room actors than the directory does.
-        """
-        if self._directory is not None and self._network is not None:
-            holder = await self._directory.find(route.key)
-            if holder is not None and not self._network.is_here(Address.parse(holder.address)):
-                # Who has the claim and says that it has not the room may take it up again.
-                return holder.address, holder.address != route.absent_at
-        return await self._managers.place(route.key), False
-
-    async def _back_off(self, failures: int) -> None:
-        if failures:
-            doublings = min(failures - 1, DOUBLINGS_MAX)
-            delay_s = min(BACKOFF_MIN_S * 2**doublings, BACKOFF_MAX_S)
-            await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
-
-    async def _link(self, address: str) -> Link:
-        task = self._links.get(address)
-        if task is None or (task.done() and (task.exception() or task.result().lost)):
-            task = asyncio.get_running_loop().create_task(
-                connect(address, self._me, self._on_frame, self._on_lost, network=self._network)
-            )
-            self._links[address] = task
+        """Attach to the room actor that has the room, or gets it; `at` is where it may be live."""
         try:
-            return await asyncio.shield(task)
-        except (OSError, TimeoutError):
-            if self._links.get(address) is task:
-                del self._links[address]
-            raise
+            link, address, only_live = await self._finder.find(route, at)
+        except NotFound as error:
+            route.placing = False
+            self._fail_all(route, str(error), try_again=True)
+        else:
+            self._attach(route, link, address, only_live=only_live)
+        finally:
+            if self._placing.get(route.key) is asyncio.current_task():
+                del self._placing[route.key]
 
     def _attach(self, route: Route, link: Link, address: str, *, only_live: bool) -> None:
         channel = next(self._channels)
@@ -315,9 +243,6 @@ class Router:
         self._after_detach(route, come_back=refused.reason in ("held", "absent", "storage"))
 
     def _on_lost(self, link: Link) -> None:
-        for address, task in list(self._links.items()):
-            if task.done() and not task.exception() and task.result() is link:
-                del self._links[address]
         for channel, route in list(self._by_channel.items()):
             if route.link is link:
                 del self._by_channel[channel]
@@ -376,11 +301,5 @@ class Router:
 
     async def close(self) -> None:
         """Close every link; events that are not done are dropped."""
-        for task in self._tasks:
-            task.cancel()
-        for link in list(self._links.values()):
-            if link.done() and not link.exception():
-                link.result().close()
-        self._managers.close()
-        if self._directory is not None:
-            await self._directory.close()
+        self._tasks.cancel()
+        await self._finder.close()

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from aiohttp import hdrs, web
 
-from ..actors.body_stream import PART_BYTES_MAX, BodyBroken
+from ..actors.body_stream import PIECE_BYTES_MAX, BodyBroken
 from ..actors.edge_hooks import CRON, FETCH
 from ..actors.edge_messages import EdgeAnswer, EdgeQuestion
 from ..actors.messages import RequestHead, ResponseHead
@@ -131,13 +131,13 @@ async def _pump(request: web.BaseRequest, exchange: EdgeExchange, bytes_max: flo
     try:
         while True:
             async with asyncio.timeout(BODY_TIMEOUT_S):
-                part = await request.content.read(PART_BYTES_MAX)
+                part = await request.content.read(PIECE_BYTES_MAX)
             size_bytes += len(part)
             if size_bytes > bytes_max:
                 exchange.fail(BodyTooLarge(413, ""))
                 return
             if not part:
-                exchange.outgoing.end()
+                exchange.end()
                 return
             await exchange.outgoing.send(part)
     except TimeoutError:

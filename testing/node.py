@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 
 from ..actors import messages
 from ..actors.edge import Edge, EdgeSettings
@@ -19,7 +19,9 @@ from ..actors.live_room import LiveRoom
 from ..actors.messages import Hello, Placed, RoomKey, Wake
 from ..actors.options import options_of
 from ..actors.room import Room
-from ..actors.room_actor import RoomActor, RoomActorSettings
+from ..actors.room_actor import RoomActor
+from ..actors.room_actor_settings import RoomActorSettings
+from ..actors.tasks import Tasks
 from ..runtime.gateway import Gateway
 from ..runtime.gateway_news import GatewayNews
 from ..runtime.hibernation import NodeSnapshot, RoomSnapshot, departures, may_hibernate
@@ -55,7 +57,7 @@ class Node:
             EdgeSettings(settings.edge_address(VERSION), VERSION, self.env), self.parties
         )
         self._actors: dict[str, asyncio.Task[RoomActor]] = {}  # of each party
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("the node")
         self._links: set[Link] = set()  # of whoever has a question to the manager
         self._manager: asyncio.AbstractServer
 
@@ -146,7 +148,7 @@ class Node:
         self, link: Link, kind: int, channel: int, number: int, sequence: int, payload: bytes
     ) -> None:
         if kind == Kind.WAKE:
-            self._spawn(self._place(link, number, messages.decode(payload, Wake)))
+            self._tasks.spawn(self._place(link, number, messages.decode(payload, Wake)))
 
     async def _place(self, link: Link, number: int, wake: Wake) -> None:
         placed = Placed((await self._actor(wake.key.party)).address)
@@ -180,11 +182,6 @@ class Node:
 
     async def _open(self, url: str) -> HeldBackend:
         return self.backend
-
-    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def snapshot(room: LiveRoom) -> RoomSnapshot:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from parlour.actors import messages, room_actor, silence
+from parlour.actors import manager_line, messages, room_actor, silence
 from parlour.actors.frames import Kind, pack
 from parlour.actors.link import Link, connect, listen
 from parlour.actors.messages import Attach, Hello, Report, RoomKey
 from parlour.actors.network import Network
-from parlour.actors.room_actor import RoomActor, RoomActorSettings
+from parlour.actors.room_actor import RoomActor
+from parlour.actors.room_actor_settings import RoomActorSettings
 from parlour.storage import MemoryBackend
 from redis.exceptions import RedisError
 
@@ -158,7 +159,7 @@ async def started(
     """A room actor that has started, and reports quickly."""
 
     monkeypatch.setattr(room_actor, "REPORT_INTERVAL_S", 0.005)
-    monkeypatch.setattr(room_actor, "MANAGER_RETRY_S", 0.005)
+    monkeypatch.setattr(manager_line, "MANAGER_RETRY_S", 0.005)
     monkeypatch.setattr(silence, "RETRY_S", 0.002)
     Chat.diary = []
     HandLease.taken = []

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from parlour.actors import messages, room_actor
+from parlour.actors import messages
 from parlour.actors.frames import Kind, pack
 from parlour.actors.messages import Leave, Refused, RoomKey
 from parlour.actors.room_actor import resident_bytes
 
 from .acting import KEY, Chat, Stage, attach, started
-from .linked import TIMEOUT_S, Inbox
+from .linked import TIMEOUT_S
 from .staging import until
 
 
@@ -123,29 +123,3 @@ async def test_a_gateway_that_sends_far_too_much_is_cut_off(
     for sequence in range(1, 20):
         link.write(pack(Kind.TEXT, 1, 1, sequence, b"x"))
     await inbox.lost()
-
-
-async def test_a_manager_that_comes_back_is_found_again(stage: Stage) -> None:
-    """The rooms go on meanwhile, and are reported to the new one."""
-    link, inbox = await stage.gateway()
-    attach(link)
-    await inbox.take_until(Kind.READY)
-    stage.stop_manager()
-    link.write(pack(Kind.TEXT, 1, 1, 1, b"still here"))
-    await inbox.take_until(Kind.SEND_TEXT)
-    stage.manager_inbox = Inbox()
-    await stage.start_manager()
-    await stage.report(lambda r: bool(r.rooms))
-    assert Chat.diary[0] == "start"
-    assert Chat.diary.count("start") == 1
-
-
-async def test_it_ends_when_its_manager_does_not_come_back(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody could ever end it otherwise."""
-    monkeypatch.setattr(room_actor, "MANAGER_PATIENCE_S", 0.02)
-    await until(lambda: stage.hello is not None)
-    stage.stop_manager()
-    async with asyncio.timeout(TIMEOUT_S):
-        await stage.actor.ended.wait()

@@ -14,7 +14,7 @@ from parlour.actors.messages import Attach, Leave, Refused, RoomKey
 from parlour.actors.network import Address, Network, manager_address, node_folder
 from parlour.actors.options import options_of
 from parlour.actors.resources import ActorResources
-from parlour.actors.room_actor import RoomActorSettings
+from parlour.actors.room_actor_settings import RoomActorSettings
 from parlour.storage import ClaimHeld
 
 from .acting import KEY, Chat, Stage, attach, started
@@ -205,7 +205,7 @@ async def test_failures_are_kept_for_a_manager_that_is_away(stage: Stage) -> Non
     key = RoomKey("broken", "x")
     await until(lambda: stage.hello is not None)
     stage.stop_manager()
-    await until(lambda: stage.actor._manager is None)
+    await until(lambda: not stage.actor._manager.linked)
     link, inbox = await gateway(stage, node("there"))
     attach(link, key=key)
     await refusal(inbox)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from parlour.actors import messages
-from parlour.actors.frames import Kind, pack
+from parlour.actors.frames import Kind
 from parlour.actors.messages import Leave
-from parlour.actors.watch import SeenBatch, Watching
 
 from .acting import Stage, attach
-from .staging import KEY, until
+from .staging import KEY
 from .test_room_actor import stage
 
 __all__ = ["stage"]  # the fixture
@@ -33,19 +32,3 @@ async def test_a_lost_lease_is_counted(stage: Stage) -> None:
     report = await stage.report(lambda report: bool(report.counts and report.counts.lease_losses))
     assert report.counts is not None
     assert report.counts.lease_losses == 1
-
-
-async def test_what_happens_is_shown_while_somebody_follows(stage: Stage) -> None:
-    """Until nobody does; a manager that comes back says so again if somebody does."""
-    await until(lambda: stage.hello is not None)
-    stage.order(Kind.WATCH, messages.encode(Watching(True, contents=True)))
-    await until(lambda: stage.actor._watch.on)
-    link, _ = await stage.gateway()
-    attach(link)
-    link.write(pack(Kind.TEXT, 1, 1, 1, b"hello"))
-    frames = await stage.manager_inbox.take_until(Kind.SEEN)
-    [seen] = messages.decode(frames[-1].payload, SeenBatch).seen
-    assert (seen.kind, seen.party, seen.room, seen.text) == ("message", "chat", KEY.id, "hello")
-
-    stage.stop_manager()
-    await until(lambda: not stage.actor._watch.on)

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from parlour.actors import hooks, messages
+from parlour.actors.body_stream import PIECE_BYTES_MAX, WINDOW_BYTES
 from parlour.actors.frames import Kind, pack_amount, pack_parts, unpack_amount, unpack_parts
 from parlour.actors.http import BodyLost, Response
 from parlour.actors.lifecycle import State
 from parlour.actors.messages import RequestHead, ResponseHead
-from parlour.actors.streams import CUT, PIECE_BYTES_MAX, WINDOW_BYTES
+from parlour.actors.streams import CUT
 
 from .staging import Diary, Gateway, Stage, until
 
@@ -290,7 +291,7 @@ async def wanted(gateway: Gateway) -> int:
 
 
 async def test_a_body_is_read_as_it_comes(stage: Stage, reader: Gateway) -> None:
-    """The room asks for it, and for more when it has read half of that."""
+    """The room asks for it, and for more as it reads."""
     upload(reader, 7)
     assert await wanted(reader) == WINDOW_BYTES
     reader.aside(Kind.BODY, 7, b"")

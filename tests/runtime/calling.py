@@ -18,8 +18,9 @@ from parlour.actors.live_room import LiveRoom
 from parlour.actors.messages import Hello, Placed, RoomKey, Wake
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
-from parlour.actors.room_actor import RoomActor, RoomActorSettings
-from parlour.runtime import router as router_module
+from parlour.actors.room_actor import RoomActor
+from parlour.actors.room_actor_settings import RoomActorSettings
+from parlour.runtime import room_finder
 from parlour.runtime.gateway import Gateway
 from parlour.runtime.gateway_news import GatewayNews
 from parlour.runtime.outside import Rooms, connect
@@ -130,7 +131,7 @@ async def staged(
     """A stage that has started, with these room classes."""
     stage = Stage(folder, parties)
 
-    monkeypatch.setattr(router_module, "BACKOFF_MAX_S", 0.0)
+    monkeypatch.setattr(room_finder, "BACKOFF_MAX_S", 0.0)
     HandLease.taken = []
     await stage.start()
     try:

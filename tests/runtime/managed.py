@@ -13,7 +13,7 @@ from parlour.actors.link import Link, connect
 from parlour.actors.messages import Hello, Placed, Report, RoomKey, RoomReport, Wake
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
-from parlour.actors.room_actor import RoomActorSettings
+from parlour.actors.room_actor_settings import RoomActorSettings
 from parlour.runtime.code import Code
 from parlour.runtime.deployment import Deployment
 from parlour.runtime.manager import HibernationManager

@@ -11,7 +11,7 @@ from parlour.actors.link import Link
 from parlour.actors.network import Network
 from parlour.actors.options import options_of
 from parlour.actors.resources import ActorResources
-from parlour.actors.room_actor import RoomActorSettings
+from parlour.actors.room_actor_settings import RoomActorSettings
 from parlour.runtime import crew as crew_module
 from parlour.runtime.code import Code
 from parlour.runtime.crew import RESTART_PAUSE_S, Crew, DeployFailed

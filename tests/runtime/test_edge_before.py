@@ -13,8 +13,7 @@ from parlour.actors.edge_hooks import Lobby
 from parlour.actors.http import Request, Response
 from parlour.actors.messages import ConnectionRecord
 from parlour.actors.room import Room
-from parlour.runtime import edge_client
-from parlour.runtime import router as router_module
+from parlour.runtime import edge_client, room_finder
 
 from ..actors.staging import until
 from .asking import request
@@ -87,7 +86,7 @@ class Open(Room):
 @pytest.fixture
 async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[EdgeStage]:
     """A gateway with these classes and their edge."""
-    monkeypatch.setattr(router_module, "BACKOFF_MAX_S", 0.0)
+    monkeypatch.setattr(room_finder, "BACKOFF_MAX_S", 0.0)
     gate.clear()
     parties = {"guarded": Guarded, "async": Async, "open": Open}
     async with edge_stage(tmp_path, parties) as stage:

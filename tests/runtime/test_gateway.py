@@ -30,8 +30,8 @@ from parlour.actors.messages import (
 )
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
+from parlour.runtime import room_finder
 from parlour.runtime import route as route_module
-from parlour.runtime import router as router_module
 from parlour.runtime.gateway import Gateway
 from parlour.runtime.gateway_news import GatewayNews
 from parlour.runtime.handshake import CONNECTION_ID_CHARACTERS_MAX
@@ -88,7 +88,7 @@ class Stage:
 @pytest.fixture
 async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     """A gateway that listens; its alarms' index cannot be reached, which harms nobody."""
-    monkeypatch.setattr(router_module, "BACKOFF_MAX_S", 0.0)
+    monkeypatch.setattr(room_finder, "BACKOFF_MAX_S", 0.0)
     stage = Stage(tmp_path)
     await stage.manager.start()
     await stage.actor.start()
@@ -416,7 +416,7 @@ async def test_a_room_that_cannot_be_woken_is_worth_another_try(
     stage: Stage, client: RawClient, other: RawClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """1013 and 503: come back later."""
-    monkeypatch.setattr(router_module, "WAKE_PATIENCE_S", 0.0)
+    monkeypatch.setattr(room_finder, "WAKE_PATIENCE_S", 0.0)
     stage.manager.error = "all are taken"
     client.send(upgrade())
     await client.opened()

@@ -14,7 +14,8 @@ from parlour.actors.frames import Kind, unpack_broadcast
 from parlour.actors.link import listen
 from parlour.actors.messages import ConnectionRecord, Hello, RoomKey
 from parlour.actors.room import Room
-from parlour.actors.room_actor import RoomActor, RoomActorSettings
+from parlour.actors.room_actor import RoomActor
+from parlour.actors.room_actor_settings import RoomActorSettings
 from parlour.runtime.directory import Directory
 from parlour.runtime.manager_client import Managers
 from parlour.runtime.router import Router

@@ -11,7 +11,7 @@ from parlour.actors import messages
 from parlour.actors.frames import Kind
 from parlour.actors.messages import Leave, RoomKey
 from parlour.actors.options import options_of
-from parlour.actors.room_actor import RoomActorSettings
+from parlour.actors.room_actor_settings import RoomActorSettings
 from parlour.runtime import crew, waiting
 from parlour.runtime import manager as manager_module
 from parlour.runtime.code import Code

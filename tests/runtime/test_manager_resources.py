@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from parlour.actors.messages import Placed, RoomKey
 from parlour.actors.resources import ActorResources
-from parlour.actors.room_actor import RoomActorSettings
+from parlour.actors.room_actor_settings import RoomActorSettings
 from parlour.runtime import demand as demand_module
 from parlour.runtime import manager as manager_module
 from parlour.runtime import waiting as waiting_module

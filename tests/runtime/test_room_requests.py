@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from parlour.actors.body_stream import GRANT_STEP_BYTES, PIECE_BYTES_MAX
 from parlour.actors.frames import Kind, pack_amount
 from parlour.actors.messages import ResponseHead
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
 from parlour.runtime import room_requests
-from parlour.runtime.exchange import GRANT_STEP_BYTES, RoomUnavailable
+from parlour.runtime.exchange import RoomUnavailable
 
 from .asking import BODY_BYTES_MAX, Rooms, request
 from .raw_client import RawClient, raw_client
@@ -376,7 +377,7 @@ async def test_a_body_is_sent_to_its_room_when_that_wants_it(
     await rooms.until(lambda: len(rooms.told) == 2)
     assert rooms.told[0] == (Kind.BODY, b"")
     sent = len(rooms.told[1][1])
-    assert 0 < sent <= room_requests.BODY_PIECE_BYTES_MAX
+    assert 0 < sent <= PIECE_BYTES_MAX
     exchange.on_frame(Kind.WANTED, pack_amount(100_000))
     await rooms.until(lambda: rooms.told[-1][0] == Kind.BODY_END)
     assert sum(len(payload) for kind, payload in rooms.told if kind == Kind.BODY) == 100_000

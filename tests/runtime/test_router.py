@@ -9,10 +9,11 @@ import pytest
 from parlour.actors import messages
 from parlour.actors.frames import GONE_LOST, Kind
 from parlour.actors.messages import ConnectionRecord, Hello, Refused, RoomKey
-from parlour.runtime import router as router_module
+from parlour.runtime import room_finder
 from parlour.runtime.manager_client import Managers
+from parlour.runtime.room_finder import NOTHING_FREE, WAKE_PATIENCE_S
 from parlour.runtime.route import Route
-from parlour.runtime.router import NOTHING_FREE, WAKE_PATIENCE_S, Router
+from parlour.runtime.router import Router
 
 from ..actors.staging import until
 from .listening import Listener
@@ -61,7 +62,7 @@ class Stage:
 @pytest.fixture
 async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     """A router whose pauses between attempts take no time."""
-    monkeypatch.setattr(router_module, "BACKOFF_MAX_S", 0.0)
+    monkeypatch.setattr(room_finder, "BACKOFF_MAX_S", 0.0)
     stage = Stage(tmp_path)
     await stage.manager.start()
     await stage.actor.start()

@@ -12,11 +12,12 @@ from parlour.actors.frames import GONE_LOST, GONE_RETURN, Kind
 from parlour.actors.messages import ConnectionRecord, Hello, Refused, RoomKey
 from parlour.actors.network import Address
 from parlour.runtime import directory as directory_module
-from parlour.runtime import router as router_module
+from parlour.runtime import room_finder
 from parlour.runtime.directory import Directory
 from parlour.runtime.manager_client import Managers
+from parlour.runtime.room_finder import WAKE_PATIENCE_S
 from parlour.runtime.route import Route
-from parlour.runtime.router import WAKE_PATIENCE_S, Router
+from parlour.runtime.router import Router
 from parlour.storage.keys import ADDRESS, metadata_key
 from redis.asyncio import Redis
 
@@ -85,7 +86,7 @@ async def stage(
     tmp_path: Path, valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Stage]:
     """A router whose pauses between attempts take no time."""
-    monkeypatch.setattr(router_module, "BACKOFF_MAX_S", 0.0)
+    monkeypatch.setattr(room_finder, "BACKOFF_MAX_S", 0.0)
     async with Claims(valkey_url) as claims:
         stage = Stage(tmp_path, valkey_url, claims)
         await stage.start()
@@ -242,7 +243,7 @@ async def test_a_directory_that_cannot_be_read_is_asked_again(
     """Until the patience with the room is over: then its events fail, and may be tried again."""
     monkeypatch.setattr(directory_module, "PATIENCE_S", 0.05)
     if trouble == "no server":
-        stage.router._directory = Directory("unix:///nowhere/at-all.sock")
+        stage.router._finder._directory = Directory("unix:///nowhere/at-all.sock")
     else:
         await stage.claims.hold(KEY, "remote", stage.remote.address)
         async with Redis.from_url(stage.redis_url) as server:
@@ -382,8 +383,8 @@ async def test_a_gateway_that_looks_for_the_room_comes_at_once(
     channel, _ = await stage.remote.attached()
     assert await stage.remote.events(1) == [b"b"]
 
-    monkeypatch.setattr(router_module, "BACKOFF_MIN_S", 1e6)
-    monkeypatch.setattr(router_module, "BACKOFF_MAX_S", 1e6)
+    monkeypatch.setattr(room_finder, "BACKOFF_MIN_S", 1e6)
+    monkeypatch.setattr(room_finder, "BACKOFF_MAX_S", 1e6)
     stage.remote.say(Kind.GONE, channel, payload=GONE_LOST)
     await until(lambda: stage.route.placing)
     assert stage.router.come(KEY, stage.remote.address)
@@ -410,7 +411,7 @@ async def test_a_gateway_leaves_a_room_actor_that_has_lost_the_room(stage: Stage
     with contextlib.closing(RoomActor(Path(stage.there.folder), "third", stage.there)) as third:
         await third.start()
         stage.router.come(KEY, third.address)  # which is not what the claim says
-        await stage.router._directory.find(KEY)  # type: ignore[union-attr]
+        await stage.router._finder._directory.find(KEY)  # type: ignore[union-attr]
         assert stage.route.address == stage.remote.address
 
         await stage.claims.hold(KEY, "third", third.address, takeover=True)

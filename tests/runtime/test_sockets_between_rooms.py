@@ -14,7 +14,7 @@ from parlour.actors.connection import Connection
 from parlour.actors.http import Request
 from parlour.actors.outgoing_socket import OutgoingSocket, SocketClosed
 from parlour.actors.room import Room
-from parlour.runtime import router as router_module
+from parlour.runtime import room_finder
 
 from ..actors.linked import TIMEOUT_S
 from ..actors.staging import until
@@ -144,7 +144,7 @@ async def test_a_room_that_cannot_be_reached(
     """Who connects learns why, as who calls does."""
     with pytest.raises(RoomUnavailable, match="on_start raised"):
         await client.parties.unstartable.get("u").connect()
-    monkeypatch.setattr(router_module, "WAKE_PATIENCE_S", -1.0)
+    monkeypatch.setattr(room_finder, "WAKE_PATIENCE_S", -1.0)
     monkeypatch.setattr(stage, "place", lambda key: "")
     with pytest.raises(RoomUnavailable, match="cannot be woken"):
         await client.parties.echo.get("nowhere").connect()

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from parlour.actors.body_stream import WINDOW_BYTES
 from parlour.actors.connection import Connection
 from parlour.actors.http import BodyLost, Request, Response
 from parlour.actors.room import Room
 from parlour.actors.server_sent import ServerSentEvent
-from parlour.actors.streams import WINDOW_BYTES
 
 from ..actors.staging import until
 from .housed import PATH, House, get, house_of
