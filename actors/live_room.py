@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 
-from ..storage import Claim, ClaimHeld, NotOwner, Storage, StorageError
+from ..storage import Claim, ClaimHeld, NotOwner, OwnedStorage, Storage, StorageError
 from . import messages
 from .alarms import RoomAlarms
 from .attachments import Attachments
@@ -67,7 +67,8 @@ class LiveRoom:
         self.attachments = Attachments(self, None if is_alone else self._record_holders)
         self.streams = Streams(self)
         self.calls = RoomCalls(around.line, lambda: self.output)
-        self.storage: Storage
+        self.owned: OwnedStorage
+        self.storage: Storage  # the same, as the room sees it
         self.output: OutputGate
         self._room_class = room_class
         self._options = options
@@ -150,13 +151,13 @@ class LiveRoom:
         self, link: Link, channel: int, kind: int, number: int, sequence: int, payload: bytes
     ) -> None:
         """Queue an event of a gateway; one of a channel that is not attached is dropped."""
-        attachment = self.attachments.get(link, channel)
+        attachment = self.attachments.by_channel.get((link, channel))
         if attachment is not None:
             self._mailbox.put(Event(kind, attachment, number, sequence, payload))
 
     def hear(self, link: Link, channel: int, kind: int, number: int, payload: bytes) -> None:
         """Take what a gateway says aside: no event, and not to wait for one."""
-        attachment = self.attachments.get(link, channel)
+        attachment = self.attachments.by_channel.get((link, channel))
         if attachment is None:
             return
         if kind != Kind.BUFFERED:
@@ -210,7 +211,7 @@ class LiveRoom:
         dropped: list[tuple[Sink, bytes]] = []
         if self._handling is not None:
             dropped = self.output.shut()
-            self.storage.abandon()
+            self.owned.abandon()
             self._handling.cancel()
             self.streams.cancel()
         # A task that is cancelled before its first step never takes one, and never clears up.
@@ -231,7 +232,7 @@ class LiveRoom:
         """Take the claim on under another name; a room that cannot is lost."""
         if self.state is State.PAUSED or (self.state is State.DRAINING and not self._leaving):
             with contextlib.suppress(StorageError):
-                await self.storage.reclaim(owner)
+                await self.owned.reclaim(owner)
 
     def resume(self) -> None:
         """There is a lease again, and the claim was made anew under it."""
@@ -310,8 +311,8 @@ class LiveRoom:
             self.start_failed = True
             self._counts.failed_starts += 1
             self.output.shut()
-            self.storage.abandon()
-            await self.storage.release()
+            self.owned.abandon()
+            await self.owned.release()
             self._refuse(Refused("start failed", "the room's on_start raised"))
             return None
         self._step(Step.STARTED)
@@ -331,7 +332,7 @@ class LiveRoom:
 
     def _open(self, claim: Claim) -> None:
         self._claimed = True
-        self.storage = Storage(
+        self.owned = OwnedStorage(
             self._around.backend,
             claim,
             progress=self.attachments.finished_events,
@@ -341,8 +342,9 @@ class LiveRoom:
             on_alarms=self.alarms.set_timer,
             on_flushed=self._counts.flushes.observe,
         )
-        self.alarms.open(self.storage)
-        self.output = OutputGate(self.storage)
+        self.storage = self.owned.for_room
+        self.alarms.open(self.owned)
+        self.output = OutputGate(self.owned)
         self.attachments.resume_from(claim.progress, claim.epoch, claim.holders)
 
     def _build(self) -> Handling:
@@ -373,14 +375,41 @@ class LiveRoom:
                 since_report = 0
                 await self._mailbox.wait()
                 continue
-            await self._handle(handling, event)
+            pending = self._begin(handling, event)
+            if pending is not None:
+                await pending
             since_report += 1
             if since_report >= EVENTS_PER_REPORT_MAX or self.output.full:
                 since_report = 0
                 self.attachments.tell_done()
                 await self._pause_for_readers()
 
+    def _begin(self, handling: Handling, event: Event) -> Awaitable[None] | None:
+        """Handle an event; what is returned, if it is not None, is to be awaited to its end.
+
+        The path of most events: their hook ends at once, and no coroutine is made for them.
+        """
+        attachment, sequence = event.attachment, event.sequence
+        if (
+            sequence <= attachment.finished
+            or sequence <= attachment.careful_until
+            or self._options.interleave
+        ):
+            return self._handle(handling, event)
+        self.last_event_s = now_s = self._around.clock()
+        self._counts.events += 1
+        pending = handling.begin_alone(event, now_s)
+        if pending is not None:
+            return self._finish(handling, event, pending)
+        attachment.finished = sequence
+        return None
+
+    async def _finish(self, handling: Handling, event: Event, pending: Awaitable[None]) -> None:
+        await handling.finish_alone(event, pending)
+        event.attachment.finished = event.sequence
+
     async def _handle(self, handling: Handling, event: Event) -> None:
+        """Handle an event that may be done already, may kill, or runs beside others."""
         attachment = event.attachment
         if event.sequence and event.sequence <= attachment.finished:
             attachment.reported = 0  # its writes are durable already; say so again
@@ -397,17 +426,19 @@ class LiveRoom:
         if careful:
             # An earlier process died on one of these: the gateway must know which.
             self.attachments.tell_trying(attachment, event.sequence)
-        await handling.handle(event)
+        pending = handling.begin_alone(event, self.last_event_s)
+        if pending is not None:
+            await handling.finish_alone(event, pending)
         if event.sequence:
             attachment.finished = event.sequence
             if careful:
-                await self.storage.sync()
+                await self.owned.sync()
                 self.attachments.tell_done()
                 attachment.link.flush()
 
     async def _pause_for_readers(self) -> None:
         if self.output.full:
-            await self.storage.sync()
+            await self.owned.sync()
         for attachment in self.attachments:
             if attachment.link.paused:
                 await attachment.link.drained()
@@ -424,14 +455,14 @@ class LiveRoom:
                     await call_hook(self._room.on_stop, self._leave_reason)
         except Exception:
             log.exception("party %s, room %s: on_stop raised", self.key.party, self.key.quoted_id)
-        await self.storage.close()
+        await self.owned.close()
         self.calls.end()
         self.attachments.tell_done()
         # Nothing but the good-bye may be unsaid once the room can be somebody else's.
         self.attachments.flush()
         await self._pause_over()
         self._leaving = True
-        await self.storage.release()
+        await self.owned.release()
         self._step(Step.LEFT)
         reason = self._leave_reason or "shutdown"
         self._counts.left[reason] = self._counts.left.get(reason, 0) + 1
@@ -459,20 +490,20 @@ class LiveRoom:
             # This process may live on, and its lease with it: nobody could take the room over.
             try:
                 async with asyncio.timeout(RELEASE_TIMEOUT_S):
-                    await self.storage.release()
+                    await self.owned.release()
             except (StorageError, TimeoutError) as error:
                 log.warning("the claim of room %s is left to its lease: %r", self.key, error)
         self._step(Step.CLEARED)
         self.attachments.tell_lost(self._gone_how)
 
     def _record_holders(self) -> None:
-        self.storage.record_holders()
+        self.owned.record_holders()
 
     def _on_durable(self) -> None:
         self.output.release()
 
     def _on_storage_failed(self, error: StorageError) -> None:
         if isinstance(error, NotOwner):
-            self.lose(str(error), undone=self.storage.is_undone(error))
+            self.lose(str(error), undone=self.owned.is_undone(error))
         else:
             self.break_off(str(error))
