@@ -334,7 +334,7 @@ class Gateway:
             LookupError: If no such party is.
         """
         address = room_address(raw_path)
-        if not self.parties:
+        if address is not None and not self.parties:
             raise NothingDeployed
         if address is not None and address.key.party not in self.parties:
             known = ", ".join(sorted(self.parties)) or "none"
