@@ -20,7 +20,6 @@ from ..actors.edge_messages import EdgeAnswer, EdgeQuestion
 from ..actors.messages import RequestHead, ResponseHead
 from ..actors.options import RoomOptions
 from ..actors.parties import MAIN
-from .addresses import NothingDeployed
 from .answers import CONNECTION_HEADERS, plain
 from .edge_client import EdgeClient, EdgeExchange, EdgeUnavailable
 from .handshake import is_utf8
@@ -64,8 +63,6 @@ class Site:
             found = await self._fetch(request)
         if found is None:
             found = await self._deployed.files.fallback(request)
-        if found is None and not self._deployed.parties:
-            return plain(503, str(NothingDeployed()))
         return plain(404, NOTHING_HERE) if found is None else found
 
     def _has(self, hook: str) -> bool:

@@ -223,7 +223,8 @@ async def test_exceptions_arrive_as_themselves(rooms: Rooms) -> None:
 
 
 @pytest.mark.parametrize(
-    ("room", "error"), [(5, TypeError), (None, TypeError), ("", ValueError), ("é" * 513, ValueError)]
+    ("room", "error"),
+    [(5, TypeError), (None, TypeError), ("", ValueError), ("é" * 513, ValueError)],
 )
 async def test_an_id_that_no_room_has_is_refused(
     rooms: Rooms, room: Any, error: type[Exception]
