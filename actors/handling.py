@@ -132,7 +132,7 @@ class Handling:
         if event.sequence:
             attachment.finished = event.sequence
             if careful:
-                await self._live.storage.sync()
+                await self._live.owned.sync()
                 self._live.attachments.tell_done()
                 attachment.link.flush()
 
@@ -142,7 +142,7 @@ class Handling:
 
     async def _pause_for_readers(self) -> None:
         if self._live.output.full:
-            await self._live.storage.sync()
+            await self._live.owned.sync()
         for attachment in self._live.attachments:
             if attachment.link.paused:
                 await attachment.link.drained()
@@ -199,7 +199,7 @@ class Handling:
         """Begin an event once storage reads allow it; returns when its first step is done."""
         while len(self._interleaved) >= INTERLEAVED_MAX:
             await asyncio.wait(self._interleaved, return_when=asyncio.FIRST_COMPLETED)
-        await self._live.storage.reads_settled()
+        await self._live.owned.reads_settled()
         attachment = event.attachment
         attachment.begin(event.sequence)
         task = asyncio.get_running_loop().create_task(self._interleave(event))
