@@ -117,11 +117,12 @@ class Handling:
             attachment.reported = 0  # its writes are durable already; say so again
             tell_handled(self._live, event)
             return
-        self._note_begin()
         if self._options.interleave and event.sequence > attachment.careful_until:
+            self._note_begin()
             await self._begin_beside(event)
             return
         await self.finish()
+        self._note_begin()
         careful = 0 < event.sequence <= attachment.careful_until
         if careful:
             # An earlier process died on one of these: the gateway must know which.
