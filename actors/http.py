@@ -8,6 +8,7 @@ names compare without regard to case.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
@@ -22,6 +23,7 @@ from .server_sent import KEEP_ALIVE_S, ServerSentEvent, event_stream
 
 HeaderPairs = Iterable[tuple[str, str]]
 REDIRECTS = (301, 302, 303, 307, 308)
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 section 5.6.2
 
 
 class BodyLost(Exception):
@@ -64,16 +66,25 @@ class Request:
         """A copy with these changes, for `on_before_connect` and `on_before_request` to return.
 
         Each of `headers` takes the place of all of its name; the others stay.
+
+        Raises:
+            TypeError: If one of them is not of its type.
+            ValueError: If the method, or a header's name or value, cannot stand in a request, or
+                the path does not begin with `/`.
         """
+        if body is not None and not isinstance(body, bytes):
+            raise TypeError(f"a body of {type(body).__name__} was given; it is bytes")
         changed = CIMultiDict(self.headers)
-        changed.update(headers or {})
-        return Request(
+        changed.update(header_pairs(headers or {}))
+        request = Request(
             self.method if method is None else method,
             self.url if url is None else url,
             self.path if path is None else path,
             changed.items(),
             self._body if body is None else body,
         )
+        check_request_line(request)
+        return request
 
     @cached_property
     def query(self) -> MultiDictProxy[str]:
@@ -155,7 +166,8 @@ class Response:
 
     Raises:
         TypeError: If `body` is none of these, or a header is not text.
-        ValueError: If `status` is not between 200 and 599, or a header has a line break in it.
+        ValueError: If `status` is not between 200 and 599, or a header's name or value cannot be
+            sent.
     """
 
     def __init__(
@@ -164,8 +176,7 @@ class Response:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        if not 200 <= status <= 599:
-            raise ValueError(f"status {status} was given; a response has one from 200 to 599")
+        self.status = status
         self._stream: AsyncIterable[str | bytes] | None = None
         content_type, data = "application/octet-stream", b""
         if isinstance(body, str):
@@ -179,13 +190,30 @@ class Response:
                 f"a body of {type(body).__name__} was given; give str, bytes or an async iterator "
                 "of them, or use Response.json(value)"
             )
-        self.status = status
         self.body = data
         self.headers: CIMultiDict[str] = CIMultiDict(header_pairs(headers or {}))
         self.headers.setdefault("content-type", content_type)
 
     def __repr__(self) -> str:
         return f"<Response {self.status}, {'streamed' if self.streamed else len(self.body)}>"
+
+    @property
+    def status(self) -> int:
+        """The status, from 200 to 599.
+
+        Raises:
+            TypeError: If what it is set to is no int.
+            ValueError: If that is out of range.
+        """
+        return self._status
+
+    @status.setter
+    def status(self, status: int) -> None:
+        if not isinstance(status, int):
+            raise TypeError(f"status {status!r} was given; it is an int")
+        if not 200 <= status <= 599:
+            raise ValueError(f"status {status} was given; a response has one from 200 to 599")
+        self._status = int(status)
 
     @property
     def streamed(self) -> bool:
@@ -282,8 +310,14 @@ class Response:
         A comment is sent whenever there was no event for `keep_alive` seconds.
 
         Raises:
+            TypeError: If `events` is no async iterator.
             ValueError: If `keep_alive` is not above 0.
         """
+        if not isinstance(events, AsyncIterable):
+            raise TypeError(
+                f"events of {type(events).__name__} were given; give an async iterator, as an "
+                "`async def` that yields is when it is called"
+            )
         if not keep_alive > 0:
             raise ValueError(f"keep_alive={keep_alive} was given; it is seconds, above 0")
         said = {
@@ -314,18 +348,39 @@ def _with(headers: Mapping[str, str] | None, more: Mapping[str, str]) -> Mapping
     return every
 
 
+def check_request_line(request: Request) -> None:
+    """See to it that a request which a hook has made can be sent.
+
+    Raises:
+        TypeError: If its method, URL or path is not text.
+        ValueError: If its method is none, or its path does not begin with `/`.
+    """
+    for name in ("method", "url", "path"):
+        if not isinstance(value := getattr(request, name), str):
+            raise TypeError(f"{name}={value!r} was given; it is a str")
+    if not _TOKEN.fullmatch(request.method):
+        raise ValueError(f"method {request.method!r} was given; give one like GET")
+    if not request.path.startswith("/"):
+        raise ValueError(f"path {request.path!r} was given; it begins with `/`, below the room")
+
+
 def header_pairs(headers: Mapping[str, str]) -> list[tuple[str, str]]:
     """Headers as they travel.
 
     Raises:
         TypeError: If a name or a value is not text.
-        ValueError: If one has a line break in it, which would begin another header.
+        ValueError: If a name has what no header's may have, or a value a line break, which would
+            begin another header.
     """
     pairs = [(name, value) for name, value in headers.items()]
     for name, value in pairs:
         if not isinstance(name, str) or not isinstance(value, str):
             raise TypeError(f"header {name!r}: {value!r} was given; names and values are str")
-        if set(name + value) & set("\r\n\0"):
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(
+                f"a header {name!r} was given; a name has letters, digits and `-`, and is not empty"
+            )
+        if set(value) & set("\r\n\0"):
             raise ValueError(f"header {name!r}: {value!r} was given; it must be one line")
     return [(str(name), value) for name, value in pairs]
 
