@@ -239,7 +239,7 @@ class RoomActor:
         if self._rooms:
             self._manager.report_soon()
         else:
-            # Ahead of the good-byes: a gateway that asks for the room at once is not sent back here.
+            # Ahead of the good-byes: a gateway that asks at once is not sent back here.
             self._manager.report()
             self._manager.flush()
 
