@@ -90,18 +90,12 @@ class EdgeClient:
         self._address = ""
         self._link: Link | None = None  # to that address
         self._opening = asyncio.Lock()
-        self._looking = 0
         self._asked_bytes = 0
         self._numbers = itertools.count(1)
         self._exchanges: dict[tuple[Link, int], EdgeExchange] = {}
 
     def __repr__(self) -> str:
         return f"<EdgeClient of {self._address or 'nobody'}, {len(self._exchanges)} under way>"
-
-    @property
-    def is_looking(self) -> bool:
-        """Whether questions wait for an edge that is not there."""
-        return self._looking > 0
 
     def use(self, address: str) -> None:
         """Ask the edge that listens there from now on; an empty address: there is none."""
@@ -163,11 +157,7 @@ class EdgeClient:
             if time.monotonic() >= give_up_s:
                 log.warning("the edge at %r cannot be reached: %s", address, problem)
                 raise EdgeUnavailable(503, "whoever is to answer is not there; try again later")
-            self._looking += 1
-            try:
-                await asyncio.sleep(CONNECT_AGAIN_S)
-            finally:
-                self._looking -= 1
+            await asyncio.sleep(CONNECT_AGAIN_S)
 
     def _close_if_done(self, link: Link) -> None:
         """A line to the edge of an earlier version, once nothing is under way on it."""
