@@ -140,7 +140,7 @@ class SimulatedNode:
 
     def look(self, waiting: int = 0) -> list[tuple[ActorRecord, RoomKey, str]]:
         """Decide who leaves; returns the orders. Surplus room actors end."""
-        self.mover.send_to_sleep(waiting)
+        self.mover.hibernate_rooms(waiting)
         self.mover.move_outdated()
         now_s = self.clock()
         self.pool.silent(now_s)

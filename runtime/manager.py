@@ -1,4 +1,4 @@
-"""The hibernation manager: one per node. Keeps the standby pool, places rooms, sends them to sleep.
+"""The hibernation manager: one per node. Keeps the standby pool, places rooms, has them leave.
 
 Gateways ask it where a room is (`wakes.py` answers), room actors report to it. Who starts them is
 in `crew.py`, who tells rooms to leave in `mover.py`.

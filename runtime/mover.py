@@ -118,7 +118,7 @@ class RoomMover:
                 if key not in self._told:
                     yield math.inf, record, key
 
-    def send_to_sleep(
+    def hibernate_rooms(
         self, places_wanted: int, resources_wanted: Mapping[ActorResources, int] | None = None
     ) -> None:
         """Tell the rooms to hibernate that should; so many others wait for a place, or for one

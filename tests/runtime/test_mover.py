@@ -236,6 +236,6 @@ async def test_a_process_that_has_grown_too_much_is_named_once(
     record = stage.actor("big", 1, 1)
     record.memory_bytes = record.empty_bytes + 2 * OPTIONS["chat"].memory_bytes_max
     for _ in range(3):
-        stage.mover.send_to_sleep(0)
+        stage.mover.hibernate_rooms(0)
     assert await stage.told(3) == [("big-0", "memory")] * 3
     assert caplog.text.count("is reset") == 1
