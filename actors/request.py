@@ -1,0 +1,140 @@
+"""Requests as rooms see them.
+
+A request's body is whole before the room sees it, unless it is longer than the class's `body_limit`
+and the class streams such bodies. Header names compare without regard to case.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+from multidict import CIMultiDict, CIMultiDictProxy, MultiDictProxy
+from yarl import URL
+
+from .cookies import parse_cookies
+from .forms import Form, parse_form
+
+HeaderPairs = Iterable[tuple[str, str]]
+
+
+class BodyLost(Exception):
+    """The rest of a streamed body does not come: its client left, or stopped sending."""
+
+
+class Request:
+    """An HTTP request to a room, or the request that opened a connection.
+
+    `url` is the full URL that the client asked for, `path` the part below the room (`/` when
+    there is none).
+    """
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        path: str,
+        headers: HeaderPairs,
+        body: bytes | AsyncIterable[bytes] = b"",
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.path = path
+        self.headers: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict(headers))
+        self._body = body
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.url}>"
+
+    def replace(
+        self,
+        *,
+        method: str | None = None,
+        url: str | None = None,
+        path: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Request:
+        """A copy with these changes, for `on_before_connect` and `on_before_request` to return.
+
+        Each of `headers` takes the place of all of its name; the others stay.
+        """
+        changed = CIMultiDict(self.headers)
+        changed.update(headers or {})
+        return Request(
+            self.method if method is None else method,
+            self.url if url is None else url,
+            self.path if path is None else path,
+            changed.items(),
+            self._body if body is None else body,
+        )
+
+    @cached_property
+    def query(self) -> MultiDictProxy[str]:
+        """The query parameters, decoded; a name may occur several times."""
+        return URL(self.url, encoded=True).query
+
+    @cached_property
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies that the client sent; of several with one name, the first."""
+        return parse_cookies(self.headers.getall("cookie", ()))
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the body comes piece by piece, as its class's `stream_bodies` allows."""
+        return not isinstance(self._body, bytes)
+
+    @property
+    def body(self) -> bytes:
+        """The body.
+
+        Raises:
+            RuntimeError: If it is streamed: read `stream()`.
+        """
+        if not isinstance(self._body, bytes):
+            raise RuntimeError("this body is over body_limit and streamed; read request.stream()")
+        return self._body
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The body piece by piece, once; of a whole one it is one piece.
+
+        The client sends on as pieces are taken: no more than a few hundred KB of it are kept.
+
+        Raises:
+            BodyLost: If the client leaves, or sends nothing for a minute.
+        """
+        if isinstance(self._body, bytes):
+            if self._body:
+                yield self._body
+        else:
+            async for piece in self._body:
+                yield piece
+
+    def text(self) -> str:
+        """The body as text, in UTF-8.
+
+        Raises:
+            UnicodeDecodeError: If it is not UTF-8.
+            RuntimeError: If it is streamed.
+        """
+        return self.body.decode()
+
+    def json(self) -> Any:
+        """The body as JSON.
+
+        Raises:
+            ValueError: If it is not JSON.
+            RuntimeError: If it is streamed.
+        """
+        return json.loads(self.body)
+
+    async def form(self) -> Form:
+        """The fields of the HTML form in the body, in order; files as `FormFile`.
+
+        Raises:
+            ValueError: If the body is no form, urlencoded or multipart, or has over 1,000 fields.
+            RuntimeError: If it is streamed.
+        """
+        return await parse_form(self.headers, self.body)
