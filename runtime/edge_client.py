@@ -20,6 +20,7 @@ from ..actors.edge_messages import EdgeAnswer, EdgeQuestion
 from ..actors.frames import Kind, pack, pack_parts, unpack_parts
 from ..actors.link import Link, connect
 from ..actors.messages import Hello
+from .http_error import HttpError
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +31,8 @@ ASKED_BYTES_MAX = 128 * 1024 * 1024  # of the bodies that go whole with such que
 ANSWER_GRACE_S = 5.0  # beyond a hook's own time, for an edge that cannot even say that it is over
 
 
-class EdgeUnavailable(Exception):
+class EdgeUnavailable(HttpError):
     """There will be no answer; the text is for the client."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class EdgeExchange(EdgeBodies):

@@ -14,6 +14,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from ..actors.messages import ResponseHead
+from .http_error import HttpError
 
 HEAD_BYTES_MAX = 16 * 1024
 CONNECTION_ID_CHARACTERS_MAX = 256
@@ -22,12 +23,8 @@ _KEY_BYTES = 16
 _UPGRADE = re.compile(rb"\r\nupgrade:[ \t]*websocket[ \t]*\r\n", re.IGNORECASE)
 
 
-class BadHandshake(Exception):
+class BadHandshake(HttpError):
     """A request that asks for a WebSocket and does not do it right."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,17 +26,14 @@ from .client_request import PIECE_TIMEOUT_S, head_of, invite_body, next_piece
 from .edge_client import EdgeClient
 from .exchange import Exchange, RoomUnavailable
 from .handshake import is_utf8
+from .http_error import HttpError
 
 BODY_TIMEOUT_S = 60.0  # for a body to arrive whole
 BODIES_BYTES_MAX = 256 * 1024 * 1024  # of all bodies that are arriving
 
 
-class BadBody(Exception):
+class BadBody(HttpError):
     """A request body that is not taken; the text is for the client."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class RoomAsker(Protocol):
