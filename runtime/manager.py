@@ -21,15 +21,16 @@ from ..actors.messages import Hello, Report, RoomKey, Wake
 from ..actors.network import Address
 from ..actors.watch import SeenBatch
 from . import memory, sockets_folder
+from .actor_record import ActorRecord, ActorState
 from .burial import Undertaker
 from .crew import TRIAL_TIMEOUT_S, ActorStarter, Crew
 from .demand import Demand
 from .deployment import Deployment
 from .metrics import NodeMetrics
-from .mover import RoomMover, tell
+from .mover import RoomMover
 from .node_counts import NodeCounts
 from .placement import NodeLoad
-from .pool import ActorRecord, ActorState, Pool
+from .pool import Pool
 from .room_orders import RoomOrders
 from .settings import ManagerSettings
 from .status import ManagerStatus
@@ -331,7 +332,7 @@ class HibernationManager:
         self._crew.kill(record)
 
     def _end(self, record: ActorRecord, reason: bytes) -> None:
-        tell(record, Kind.EXIT, reason)
+        record.tell(Kind.EXIT, reason)
         record.state = ActorState.ENDING
 
     def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:

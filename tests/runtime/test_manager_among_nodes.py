@@ -15,12 +15,12 @@ from parlour.actors.network import Address
 from parlour.actors.options import options_of
 from parlour.runtime import manager as manager_module
 from parlour.runtime import wakes as wakes_module
+from parlour.runtime.actor_record import ActorState
 from parlour.runtime.code import Code
 from parlour.runtime.deployment import Deployment
 from parlour.runtime.manager import HibernationManager
 from parlour.runtime.manager_client import Managers
 from parlour.runtime.placement import NodeLoad
-from parlour.runtime.pool import ActorState
 from parlour.runtime.rollout import MOVING_MAX
 
 from ..actors.linked import Inbox

@@ -11,8 +11,9 @@ from parlour.actors.frames import Kind
 from parlour.actors.messages import Leave, RoomKey, RoomReport
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
+from parlour.runtime.actor_record import ActorRecord
 from parlour.runtime.mover import TOLD_AGAIN_S, RoomMover
-from parlour.runtime.pool import ActorRecord, Pool
+from parlour.runtime.pool import Pool
 from parlour.runtime.rollout import MOVING_MAX
 
 from ..actors.linked import LinkPair, link_pair
