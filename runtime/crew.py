@@ -64,7 +64,7 @@ class Crew:
         settings: ManagerSettings,
         starter: ActorStarter,
         pool: Pool,
-        spawn: Callable[[Coroutine[None, None, None]], None],
+        spawn: Callable[[Coroutine[None, None, None]], object],
         on_gone: Callable[[], None],
         on_joined: Callable[[ActorResources, str], None],
     ) -> None:

@@ -40,7 +40,7 @@ class Wakes:
         *,
         load: Callable[[], NodeLoad],
         fill: Callable[[], None],
-        spawn: Callable[[Coroutine[None, None, None]], None],
+        spawn: Callable[[Coroutine[None, None, None]], object],
     ) -> None:
         """`load` tells how things are on this node, `fill` starts room actors that are missing,
         `spawn` runs a coroutine as a task."""

@@ -151,23 +151,6 @@ async def test_rooms_that_started_and_failed_are_counted(stage: Stage) -> None:
     await counted(0, 0)
 
 
-async def test_the_counts_have_a_limit(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A node of many rooms does not remember each; those that start at last are still told."""
-    monkeypatch.setattr(manager_module, "TRIED_ROOMS_MAX", 3)
-    await stage.deploy()
-    gateway = await stage.gateway()
-    actor = stage.starter.at(await gateway.place("a"))
-    assert actor.link is not None
-    keys = [RoomKey("chat", f"f{number}") for number in range(9)]
-    payload = messages.encode(Report([], 1, "", keys))
-    actor.link.write(pack(Kind.REPORT, payload=payload))
-    await until(lambda: stage.manager.hear([]).failed_rooms == 3)
-    actor.report(*(live(f"s{number}") for number in range(4)))
-    await until(lambda: stage.manager.hear([]).started_rooms >= 3)
-    actor.report(live("f0"))
-    await until(lambda: stage.manager.hear([]).failed_rooms == 2)
-
-
 # What it says of itself, and other nodes
 
 
