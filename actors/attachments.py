@@ -30,21 +30,17 @@ class Attachments:
             str, str
         ] = {}  # as the metadata names them, or will with the next flush
         self._gone: set[str] = set()  # of those, gateways that hold no client any more
-        self._attachments: dict[tuple[Link, int], Attachment] = {}
+        self.by_channel: dict[tuple[Link, int], Attachment] = {}
         self._progress: Mapping[str, int] = {}
         self._auto_response: AutoResponse | None = None
         self._by_id: dict[str, Connection] = {}  # the newest of each id
         self._places = 0
 
     def __repr__(self) -> str:
-        return f"<Attachments of {len(self._attachments)} gateways>"
+        return f"<Attachments of {len(self.by_channel)} gateways>"
 
     def __iter__(self) -> Iterator[Attachment]:
-        return iter(list(self._attachments.values()))
-
-    def get(self, link: Link, channel: int) -> Attachment | None:
-        """The attachment of a channel."""
-        return self._attachments.get((link, channel))
+        return iter(list(self.by_channel.values()))
 
     def add(self, link: Link, channel: int, attach: Attach) -> tuple[Attachment, list[Connection]]:
         """A gateway attaches; the connections it has are the room's from now on.
@@ -69,13 +65,13 @@ class Attachments:
             if other is not None and other.place < connection.place and not other.closing:
                 other.closing = True
                 replaced.append(other)
-        self._attachments[link, channel] = attachment
+        self.by_channel[link, channel] = attachment
         return attachment, replaced
 
     def remove(self, link: Link) -> list[Attachment]:
         """A gateway's link is lost; returns what was attached over it."""
-        gone = [key for key in self._attachments if key[0] is link]
-        removed = [self._attachments.pop(key) for key in gone]
+        gone = [key for key in self.by_channel if key[0] is link]
+        removed = [self.by_channel.pop(key) for key in gone]
         self._progress = {**self._progress, **{a.gateway_id: a.finished for a in removed}}
         return removed
 
@@ -87,13 +83,13 @@ class Attachments:
         self._progress = progress
         self._holders = dict(holders)
         self._places = epoch * _PLACES_OF_CLAIM
-        for attachment in self._attachments.values():
+        for attachment in self.by_channel.values():
             done = progress.get(attachment.gateway_id, 0)
             attachment.finished = attachment.reported = done
 
     def are_careful(self) -> bool:
         """Whether events are not handled yet of which one has killed a process."""
-        return any(a.finished < a.careful_until for a in self._attachments.values())
+        return any(a.finished < a.careful_until for a in self.by_channel.values())
 
     # Gateways that hold connections, as the metadata names them
 
@@ -108,7 +104,7 @@ class Attachments:
 
     def absent_holders(self) -> dict[str, str]:
         """Gateways that hold connections of the room, as far as is known, and are not attached."""
-        here = {attachment.gateway_id for attachment in self._attachments.values()}
+        here = {attachment.gateway_id for attachment in self.by_channel.values()}
         return {id: address for id, address in self._holders.items() if id not in here}
 
     def forget_holder(self, gateway_id: str) -> None:
@@ -118,7 +114,7 @@ class Attachments:
     def holder_changes(self) -> dict[str, str]:
         """What the metadata has to be told with the flush that is sealed now: id -> address, or ""
         to forget one."""
-        attached = self._attachments.values()
+        attached = self.by_channel.values()
         holding = {a.gateway_id: a.address for a in attached if a.connections and a.address}
         left = {a.gateway_id for a in attached} | self._gone
         changes = {id: where for id, where in holding.items() if id not in self._holders}
@@ -163,18 +159,18 @@ class Attachments:
     @property
     def connection_count(self) -> int:
         """Connections of all gateways."""
-        return sum(len(a.connections) for a in self._attachments.values())
+        return sum(len(a.connections) for a in self.by_channel.values())
 
     @property
     def gateway_count(self) -> int:
         """Gateways that hold connections."""
-        return len({a.gateway_id for a in self._attachments.values() if a.connections})
+        return len({a.gateway_id for a in self.by_channel.values() if a.connections})
 
     def open_connections(self) -> list[Connection]:
         """Those that are not closing, oldest first per gateway."""
         return [
             connection
-            for attachment in self._attachments.values()
+            for attachment in self.by_channel.values()
             for connection in attachment.connections.values()
             if not connection.closing
         ]
@@ -188,7 +184,7 @@ class Attachments:
             kind, data = BROADCAST_TEXT, sendable(message.encode())
         else:
             kind, data = BROADCAST_BINARY, sendable(message)
-        for attachment in self._attachments.values():
+        for attachment in self.by_channel.values():
             numbers = (
                 [n for n, c in attachment.connections.items() if c.id in left_out]
                 if left_out
@@ -208,7 +204,7 @@ class Attachments:
                 )
         asked = None if request is None else request.encode()
         self._auto_response = AutoResponse(asked, response.encode())
-        for attachment in self._attachments.values():
+        for attachment in self.by_channel.values():
             self._tell_auto_response(attachment)
 
     # What the room says of itself
@@ -225,34 +221,34 @@ class Attachments:
 
     def tell_done(self) -> None:
         """How far the room has got, for gateways that do not know it yet."""
-        for attachment in self._attachments.values():
+        for attachment in self.by_channel.values():
             if attachment.finished > attachment.reported:
                 attachment.reported = attachment.finished
                 self._say(attachment, DONE, attachment.finished, b"")
 
     def tell_refused(self, refused: Refused) -> None:
         """The room is not here: true also of a process that may say nothing else."""
-        for (link, channel), _ in self._attachments.items():
+        for (link, channel), _ in self.by_channel.items():
             link.say_now(pack(Kind.REFUSED, channel, payload=messages.encode(refused)))
 
     def tell_lost(self, how: bytes) -> None:
         """The room is not here any more, and has not left in good order; likewise."""
-        for (link, channel), _ in self._attachments.items():
+        for (link, channel), _ in self.by_channel.items():
             link.say_now(pack(Kind.GONE, channel, payload=how))
 
     def tell_gone(self, how: bytes) -> None:
         """The room has left, and everything was said before."""
-        for (link, channel), _ in self._attachments.items():
+        for (link, channel), _ in self.by_channel.items():
             link.write(pack(Kind.GONE, channel, payload=how))
 
     def flush(self) -> None:
         """Send now what waits for the end of this turn of the event loop."""
-        for link, _ in self._attachments:
+        for link, _ in self.by_channel:
             link.flush()
 
     def finished_events(self) -> dict[str, int]:
         """Gateway id -> the last event handled; recorded with each flush."""
-        return {a.gateway_id: a.finished for a in self._attachments.values() if a.finished}
+        return {a.gateway_id: a.finished for a in self.by_channel.values() if a.finished}
 
     def _tell_auto_response(self, attachment: Attachment) -> None:
         if self._auto_response is not None:

@@ -27,6 +27,7 @@ TAG_CHARACTERS_MAX = 256
 CLOSE_REASON_BYTES_MAX = 123  # RFC 6455 section 5.5
 REPLACED = 4409  # a connection of the same id has taken its place
 REPLACED_REASON = "a newer connection has the same id"
+_BYTES_LIKE = (bytes, bytearray, memoryview)  # a union would be made anew for each message
 _CLOSE_CODES_RESERVED = frozenset({1004, NO_STATUS, ABNORMAL, 1015})
 
 
@@ -159,7 +160,7 @@ class Connection:
         if self.closing:
             return
         if isinstance(message, str):
-            self._send(SEND_TEXT, sendable(message.encode()))
+            self._send(SEND_TEXT, _bounded(message.encode()))
         else:
             self._send(SEND_BINARY, sendable(message))
 
@@ -252,9 +253,12 @@ def sendable(message: object) -> bytes:
         TypeError: If it is not bytes-like.
         ValueError: If it is over `MESSAGE_BYTES_MAX` bytes.
     """
-    if not isinstance(message, bytes | bytearray | memoryview):
+    if not isinstance(message, _BYTES_LIKE):
         raise TypeError(f"a {type(message).__name__} was to be sent; send str or bytes")
-    data = bytes(message)
+    return _bounded(bytes(message))
+
+
+def _bounded(data: bytes) -> bytes:
     if len(data) > MESSAGE_BYTES_MAX:
         raise ValueError(f"a message of {len(data)} bytes, the most is {MESSAGE_BYTES_MAX}")
     return data

@@ -19,9 +19,11 @@ from typing import NamedTuple
 FRAME_BYTES_MAX = 80 * 1024 * 1024  # above any message or body limit that settings allow
 
 _HEAD = struct.Struct("<IBIIQ")
+_pack_head, _unpack_head = _HEAD.pack, _HEAD.unpack_from
 _HEAD_BYTES = _HEAD.size
 _LENGTH_BYTES = 4
-PAYLOAD_BYTES_MAX = FRAME_BYTES_MAX + _LENGTH_BYTES - _HEAD_BYTES
+_COUNTED_HEAD_BYTES = _HEAD_BYTES - _LENGTH_BYTES
+PAYLOAD_BYTES_MAX = FRAME_BYTES_MAX - _COUNTED_HEAD_BYTES
 # Frames of a gateway that are no events travel on its channel with this bit set, so that the path
 # of every message need not ask what kind a frame is of.
 ASIDE = 1 << 31
@@ -123,14 +125,12 @@ def pack(
     Raises:
         FrameError: If the payload is larger than a frame can have.
     """
-    if len(payload) > PAYLOAD_BYTES_MAX:
+    size_bytes = len(payload)
+    if size_bytes > PAYLOAD_BYTES_MAX:
         raise FrameError(
-            f"a payload of {len(payload)} bytes was given, the most is {PAYLOAD_BYTES_MAX}"
+            f"a payload of {size_bytes} bytes was given, the most is {PAYLOAD_BYTES_MAX}"
         )
-    return (
-        _HEAD.pack(_HEAD_BYTES - _LENGTH_BYTES + len(payload), kind, channel, number, sequence)
-        + payload
-    )
+    return _pack_head(size_bytes + _COUNTED_HEAD_BYTES, kind, channel, number, sequence) + payload
 
 
 class Head(NamedTuple):
@@ -225,10 +225,10 @@ class FrameReader:
             self._chunks.clear()
         size = len(data)
         position = 0
-        unpack, on_frame = _HEAD.unpack_from, self.on_frame
+        on_frame = self.on_frame
         while size - position >= _HEAD_BYTES:
-            length, kind, channel, number, sequence = unpack(data, position)
-            if not _HEAD_BYTES - _LENGTH_BYTES <= length <= self.frame_bytes_max:
+            length, kind, channel, number, sequence = _unpack_head(data, position)
+            if not _COUNTED_HEAD_BYTES <= length <= self.frame_bytes_max:
                 raise FrameError(
                     f"a frame of {length} bytes was announced, the most is {self.frame_bytes_max}; "
                     "the two ends of the link do not speak the same protocol"

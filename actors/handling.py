@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from .hooks import handle_event, take_cancellation, tell_timeout
@@ -55,16 +55,26 @@ class Handling:
 
     # One at a time
 
-    async def handle(self, event: Event) -> None:
-        """Handle an event to its end, or to its time limit."""
-        self._since_s = self._clock()
+    def begin_alone(self, event: Event, now_s: float) -> Awaitable[None] | None:
+        """Handle an event that begins now; what is returned is to be given to `finish_alone`."""
+        self._since_s = now_s
+        pending: Awaitable[None] | None = None
+        try:
+            if self._live.watch.on:
+                pending = handle_watched(self._live, self._room, event)
+            else:
+                pending = handle_event(self._live, self._room, event)
+        finally:
+            if pending is None:
+                self._since_s = None
+        return pending
+
+    async def finish_alone(self, event: Event, pending: Awaitable[None]) -> None:
+        """See an event to its end, or to its time limit."""
         if self._task is None:
             self._task = asyncio.current_task()  # always the room's own
         try:
-            handle = handle_watched if self._live.watch.on else handle_event
-            pending = handle(self._live, self._room, event)
-            if pending is not None:
-                await pending
+            await pending
         except asyncio.CancelledError:
             if not self._timed_out:
                 raise

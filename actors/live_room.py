@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 
 from ..storage import Claim, ClaimHeld, NotOwner, Storage, StorageError
 from . import messages
@@ -150,13 +150,13 @@ class LiveRoom:
         self, link: Link, channel: int, kind: int, number: int, sequence: int, payload: bytes
     ) -> None:
         """Queue an event of a gateway; one of a channel that is not attached is dropped."""
-        attachment = self.attachments.get(link, channel)
+        attachment = self.attachments.by_channel.get((link, channel))
         if attachment is not None:
             self._mailbox.put(Event(kind, attachment, number, sequence, payload))
 
     def hear(self, link: Link, channel: int, kind: int, number: int, payload: bytes) -> None:
         """Take what a gateway says aside: no event, and not to wait for one."""
-        attachment = self.attachments.get(link, channel)
+        attachment = self.attachments.by_channel.get((link, channel))
         if attachment is None:
             return
         if kind != Kind.BUFFERED:
@@ -368,14 +368,41 @@ class LiveRoom:
                 since_report = 0
                 await self._mailbox.wait()
                 continue
-            await self._handle(handling, event)
+            pending = self._begin(handling, event)
+            if pending is not None:
+                await pending
             since_report += 1
             if since_report >= EVENTS_PER_REPORT_MAX or self.output.full:
                 since_report = 0
                 self.attachments.tell_done()
                 await self._pause_for_readers()
 
+    def _begin(self, handling: Handling, event: Event) -> Awaitable[None] | None:
+        """Handle an event; what is returned, if it is not None, is to be awaited to its end.
+
+        The path of most events: their hook ends at once, and no coroutine is made for them.
+        """
+        attachment, sequence = event.attachment, event.sequence
+        if (
+            sequence <= attachment.finished
+            or sequence <= attachment.careful_until
+            or self._options.interleave
+        ):
+            return self._handle(handling, event)
+        self.last_event_s = now_s = self._around.clock()
+        self._counts.events += 1
+        pending = handling.begin_alone(event, now_s)
+        if pending is not None:
+            return self._finish(handling, event, pending)
+        attachment.finished = sequence
+        return None
+
+    async def _finish(self, handling: Handling, event: Event, pending: Awaitable[None]) -> None:
+        await handling.finish_alone(event, pending)
+        event.attachment.finished = event.sequence
+
     async def _handle(self, handling: Handling, event: Event) -> None:
+        """Handle an event that may be done already, may kill, or runs beside others."""
         attachment = event.attachment
         if event.sequence and event.sequence <= attachment.finished:
             attachment.reported = 0  # its writes are durable already; say so again
@@ -392,7 +419,9 @@ class LiveRoom:
         if careful:
             # An earlier process died on one of these: the gateway must know which.
             self.attachments.tell_trying(attachment, event.sequence)
-        await handling.handle(event)
+        pending = handling.begin_alone(event, self.last_event_s)
+        if pending is not None:
+            await handling.finish_alone(event, pending)
         if event.sequence:
             attachment.finished = event.sequence
             if careful:

@@ -7,9 +7,11 @@ answered.) It is not a general client: no TLS, no extensions, ASCII text alone, 
 """
 
 import base64
+import itertools
 import os
 import socket
 import urllib.parse
+from collections.abc import Iterator
 
 CONNECT_TIMEOUT_S = 30.0  # a first room may have to start processes
 SEND_TIMEOUT_S = 10.0  # a server that reads nothing for so long has failed
@@ -17,6 +19,7 @@ READ_SIZE_BYTES = 65_536
 HEAD_SIZE_BYTES = 16_384  # of the answer to the upgrade request
 MARK_SIZE_BYTES = 16  # each message starts with its number in so many hexadecimal digits
 PING_KIND, PING_BYTES = 0x89, 4  # as uvicorn sends them; they are answered
+RECURRING = 16  # messages of a socket before it sends the first again; one is in flight at a time
 CLOSED = "the server closed a connection in the middle of the run"
 
 _MASK_KEY = os.urandom(4)
@@ -60,6 +63,15 @@ class Messages:
         """The frame that a server sends for the same message."""
         return self._server_head + b"%016x" % number + self._filler
 
+    def turns(self, first: int) -> Iterator[tuple[bytes, bytes]]:
+        """Frames of a client and the answers to them, numbered from `first`, without an end.
+
+        The same ones come again and again, made beforehand: to make them takes a tenth of what
+        the generator does for an echo.
+        """
+        numbers = range(first, first + RECURRING)
+        return itertools.cycle([(self.from_client(n), self.from_server(n)) for n in numbers])
+
     def number_of_last(self, frames: bytes) -> int:
         """The number in the last of these frames from a server."""
         start = len(frames) - self._tail_bytes
@@ -69,11 +81,12 @@ class Messages:
 class Connection:
     """One socket to a server, reading and writing without blocking; below: what it says."""
 
-    __slots__ = ("_partial", "expected", "number", "sent_at_ns", "socket")
+    __slots__ = ("_partial", "expected", "number", "sent_at_ns", "socket", "turns")
 
     def __init__(self, connected: socket.socket, received: bytes = b"") -> None:
         self.socket, self._partial = connected, received
-        self.number = 0  # of the newest message sent, or of the next one to come: the work's own
+        self.number = 0  # fan-out: of the next message to come
+        self.turns: Iterator[tuple[bytes, bytes]] = iter(())  # echo: what is to be sent, answered
         self.expected = b""  # the answer that must come next
         self.sent_at_ns = 0
 

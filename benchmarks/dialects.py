@@ -7,10 +7,11 @@ servers give, nothing else.
 
 from __future__ import annotations
 
+import itertools
 import re
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
@@ -147,6 +148,10 @@ class RedisMessages(Messages):
     def from_server(self, number: int) -> bytes:
         """All answers to them."""
         return self._answers
+
+    def turns(self, first: int) -> Iterator[tuple[bytes, bytes]]:
+        """Each message is new: its number chooses the keys."""
+        return ((self.from_client(n), self._answers) for n in itertools.count(first))
 
 
 class RedisClient(Connection):

@@ -98,7 +98,7 @@ class Echo:
         """Wait for a first answer on every socket, as rooms may have to start; then go on."""
         unanswered = set(self.load.clients)
         for index, client in enumerate(self.load.clients):
-            client.number = index << 40  # no two sockets ever send the same message
+            client.turns = self.load.messages.turns(index << 40)  # no two send the same message
             self._send_next(client)
         end = time.perf_counter() + FIRST_ANSWERS_S
         while unanswered:
@@ -106,7 +106,8 @@ class Echo:
                 sockets = len(self.load.clients)
                 raise BadAnswer(f"{len(unanswered)} of {sockets} sockets got no first answer")
             for client, frames in self.load.read_some(FIRST_ANSWERS_S / 100):
-                self._check(client, frames)
+                if frames != client.expected:
+                    raise _wrong_answer(client, frames)
                 unanswered.remove(client)
         for client in self.load.clients:
             self._send_next(client)
@@ -114,21 +115,20 @@ class Echo:
     def on_frames(self, client: Connection, frames: bytes) -> None:
         """Check the one answer that is due and send the next message."""
         received_at_ns = time.perf_counter_ns()
-        self._check(client, frames)
+        if frames != client.expected:
+            raise _wrong_answer(client, frames)
         self.load.answers += 1
         self.load.latencies.add(received_at_ns - client.sent_at_ns)
         self._send_next(client)
 
-    def _check(self, client: Connection, frames: bytes) -> None:
-        if frames != client.expected:
-            raise BadAnswer(f"sent {client.expected[:40]!r}..., the answer was {frames[:120]!r}")
-
     def _send_next(self, client: Connection) -> None:
-        client.number += 1
-        client.expected = self.load.messages.from_server(client.number)
-        frame = self.load.messages.from_client(client.number)
+        frame, client.expected = next(client.turns)
         client.sent_at_ns = time.perf_counter_ns()
         client.send(frame)
+
+
+def _wrong_answer(client: Connection, frames: bytes) -> BadAnswer:
+    return BadAnswer(f"sent {client.expected[:40]!r}..., the answer was {frames[:120]!r}")
 
 
 class Fanout:

@@ -271,17 +271,33 @@ class ClientSocket(WSListener):
             self._send_close(*self._close_sent)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type  # which takes as long as three calls: once
         try:
-            self._on_frame(frame)
+            if (
+                frame.fin
+                and self._fragments is None
+                and self._close_sent is None
+                and self._close_received is None
+                and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
+                and not transport.is_close_frame_sent
+            ):
+                # Most frames: a whole message while nothing else is under way.
+                payload = frame.get_payload_as_bytes()
+                if kind is _BINARY_FRAME:
+                    self._owner.on_message(self, BINARY, payload)
+                    return
+                if kind is _TEXT_FRAME and payload.isascii():
+                    self._owner.on_message(self, TEXT, payload)
+                    return
+            self._on_frame(kind, frame)
         except Exception:
             # picows would log it where it logs what clients do wrong, which nobody reads.
             log.exception("%r could not handle a frame", self)
             raise
 
-    def _on_frame(self, frame: WSFrame) -> None:
+    def _on_frame(self, kind: WSMsgType, frame: WSFrame) -> None:
         if self._close_received is not None:
             return
-        kind = frame.msg_type
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             self._fail(PROTOCOL_ERROR, "reserved bits are set")
         elif kind in (_TEXT_FRAME, _BINARY_FRAME):
