@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..storage import Storage, StorageError
+from ..storage import OwnedStorage, StorageError
 from . import schedules
 from .attachment import Attachment
 from .counts import PartyCounts
@@ -55,7 +55,7 @@ class RoomAlarms:
         self._is_careful = is_careful
         self._clock = clock
         self._counts = counts or PartyCounts()
-        self._storage: Storage
+        self._storage: OwnedStorage
         self._is_live = False
         self._in_hand = False
         self._timer: asyncio.TimerHandle | None = None
@@ -91,7 +91,7 @@ class RoomAlarms:
 
     # For what runs the room
 
-    def open(self, storage: Storage) -> None:
+    def open(self, storage: OwnedStorage) -> None:
         """The room is claimed: put back what was being run when its last process died."""
         self._storage = storage
         # Nothing is ever said over this link: it leads nowhere.

@@ -104,7 +104,7 @@ class Handling:
         """Begin an event once storage reads allow it; returns when its first step is done."""
         while len(self._interleaved) >= INTERLEAVED_MAX:
             await asyncio.wait(self._interleaved, return_when=asyncio.FIRST_COMPLETED)
-        await self._live.storage.reads_settled()
+        await self._live.owned.reads_settled()
         attachment = event.attachment
         attachment.begin(event.sequence)
         task = asyncio.get_running_loop().create_task(self._interleave(event))

@@ -21,6 +21,7 @@ from redis.exceptions import RedisClusterException
 
 from ..storage.keys import lease_key
 from ..storage.opening import BlockingClient, open_blocking
+from .repeats import Repeats
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Lease:
         self._on_lost = on_lost
         self._url = url
         self._redis: BlockingClient
+        self._repeats = Repeats()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
 
@@ -132,8 +134,12 @@ class Lease:
             try:
                 self._renew()
             except UNREACHABLE as error:
-                log.warning("the lease could not be renewed: %s", error)
+                added = self._repeats.failed()
+                if added is not None:
+                    log.warning("the lease could not be renewed: %s%s", error, added)
                 wait_s = RETRY_S
+            else:
+                self._repeats.succeeded()
 
     def _renew(self) -> None:
         owner, asked_s = self.owner, lease_clock()

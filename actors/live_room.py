@@ -13,7 +13,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Iterable, Mapping
 
-from ..storage import Claim, ClaimHeld, NotOwner, Storage, StorageError
+from ..storage import Claim, ClaimHeld, NotOwner, OwnedStorage, Storage, StorageError
 from . import messages
 from .alarms import RoomAlarms
 from .attachments import Attachments
@@ -67,7 +67,8 @@ class LiveRoom:
         self.attachments = Attachments(self, None if is_alone else self._record_holders)
         self.streams = Streams(self)
         self.calls = RoomCalls(around.line, lambda: self.output)
-        self.storage: Storage
+        self.owned: OwnedStorage
+        self.storage: Storage  # the same, as the room sees it
         self.output: OutputGate
         self._room_class = room_class
         self._options = options
@@ -210,7 +211,7 @@ class LiveRoom:
         dropped: list[tuple[Sink, bytes]] = []
         if self._handling is not None:
             dropped = self.output.shut()
-            self.storage.abandon()
+            self.owned.abandon()
             self._handling.cancel()
             self.streams.cancel()
         # A task that is cancelled before its first step never takes one, and never clears up.
@@ -231,7 +232,7 @@ class LiveRoom:
         """Take the claim on under another name; a room that cannot is lost."""
         if self.state is State.PAUSED or (self.state is State.DRAINING and not self._leaving):
             with contextlib.suppress(StorageError):
-                await self.storage.reclaim(owner)
+                await self.owned.reclaim(owner)
 
     def resume(self) -> None:
         """There is a lease again, and the claim was made anew under it."""
@@ -305,8 +306,8 @@ class LiveRoom:
             self.start_failed = True
             self._counts.failed_starts += 1
             self.output.shut()
-            self.storage.abandon()
-            await self.storage.release()
+            self.owned.abandon()
+            await self.owned.release()
             self._refuse(Refused("start failed", "the room's on_start raised"))
             return None
         self._step(Step.STARTED)
@@ -326,7 +327,7 @@ class LiveRoom:
 
     def _open(self, claim: Claim) -> None:
         self._claimed = True
-        self.storage = Storage(
+        self.owned = OwnedStorage(
             self._around.backend,
             claim,
             progress=self.attachments.finished_events,
@@ -336,8 +337,9 @@ class LiveRoom:
             on_alarms=self.alarms.set_timer,
             on_flushed=self._counts.flushes.observe,
         )
-        self.alarms.open(self.storage)
-        self.output = OutputGate(self.storage)
+        self.storage = self.owned.for_room
+        self.alarms.open(self.owned)
+        self.output = OutputGate(self.owned)
         self.attachments.resume_from(claim.progress, claim.epoch, claim.holders)
 
     def _build(self) -> Handling:
@@ -425,13 +427,13 @@ class LiveRoom:
         if event.sequence:
             attachment.finished = event.sequence
             if careful:
-                await self.storage.sync()
+                await self.owned.sync()
                 self.attachments.tell_done()
                 attachment.link.flush()
 
     async def _pause_for_readers(self) -> None:
         if self.output.full:
-            await self.storage.sync()
+            await self.owned.sync()
         for attachment in self.attachments:
             if attachment.link.paused:
                 await attachment.link.drained()
@@ -448,14 +450,14 @@ class LiveRoom:
                     await call_hook(self._room.on_stop, self._leave_reason)
         except Exception:
             log.exception("party %s, room %s: on_stop raised", self.key.party, self.key.quoted_id)
-        await self.storage.close()
+        await self.owned.close()
         self.calls.end()
         self.attachments.tell_done()
         # Nothing but the good-bye may be unsaid once the room can be somebody else's.
         self.attachments.flush()
         await self._pause_over()
         self._leaving = True
-        await self.storage.release()
+        await self.owned.release()
         self._step(Step.LEFT)
         reason = self._leave_reason or "shutdown"
         self._counts.left[reason] = self._counts.left.get(reason, 0) + 1
@@ -483,20 +485,20 @@ class LiveRoom:
             # This process may live on, and its lease with it: nobody could take the room over.
             try:
                 async with asyncio.timeout(RELEASE_TIMEOUT_S):
-                    await self.storage.release()
+                    await self.owned.release()
             except (StorageError, TimeoutError) as error:
                 log.warning("the claim of room %s is left to its lease: %r", self.key, error)
         self._step(Step.CLEARED)
         self.attachments.tell_lost(self._gone_how)
 
     def _record_holders(self) -> None:
-        self.storage.record_holders()
+        self.owned.record_holders()
 
     def _on_durable(self) -> None:
         self.output.release()
 
     def _on_storage_failed(self, error: StorageError) -> None:
         if isinstance(error, NotOwner):
-            self.lose(str(error), undone=self.storage.is_undone(error))
+            self.lose(str(error), undone=self.owned.is_undone(error))
         else:
             self.break_off(str(error))

@@ -23,6 +23,7 @@ from typing import Protocol
 from .lease import RETRY_S, UNREACHABLE
 from .link import Link
 from .live_room import LiveRoom
+from .repeats import Repeats
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ class Silence:
         self._lease = lease
         self._on_new_owner = on_new_owner
         self._task: asyncio.Task[None] | None = None
+        self._repeats = Repeats()
         self.is_on = False
         self.count = 0
 
@@ -117,9 +119,12 @@ class Silence:
         try:
             await asyncio.to_thread(self._lease.start_over)
         except UNREACHABLE as error:
-            log.info("no new lease can be had yet: %s", error)
+            added = self._repeats.failed()
+            if added is not None:
+                log.info("no new lease can be had yet: %s%s", error, added)
             await asyncio.sleep(RETRY_S)
             return False
+        self._repeats.succeeded()
         self._on_new_owner(self._lease.owner)
         return True
 

@@ -7,7 +7,7 @@ import shutil
 from typing import NamedTuple
 
 from parlour.actors.messages import RoomKey
-from parlour.storage import EmbeddedServer, RedisBackend, RedisConnection, Storage
+from parlour.storage import EmbeddedServer, OwnedStorage, RedisBackend, RedisConnection
 
 from benchmarks.harness import FOLDER
 
@@ -47,7 +47,7 @@ async def _bytes_a_room(url: str, name: str, keys: int) -> float:
     for number in range(ROOMS):
         space = RoomKey("chat", f"{name}-{number:06}").space
         claim = await backend.claim(space, owner=f"owner-{name}", address="/run/parlour/a.sock")
-        storage = Storage(backend, claim)
+        storage = OwnedStorage(backend, claim)
         storage.put({f"message:{key:04}": VALUE for key in range(keys)})
         await storage.close()
     used = await _used_memory(connection) - before

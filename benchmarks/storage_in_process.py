@@ -20,9 +20,9 @@ from statistics import median
 import uvloop
 from parlour.storage import (
     EmbeddedServer,
+    OwnedStorage,
     RedisBackend,
     RedisConnection,
-    Storage,
     StorageLimits,
     encode,
 )
@@ -71,7 +71,7 @@ class Bench:
         self.figures: list[Figure] = []
         self._spaces = 0
 
-    async def space(self, keys: int = 0, limits: StorageLimits | None = None) -> Storage:
+    async def space(self, keys: int = 0, limits: StorageLimits | None = None) -> OwnedStorage:
         """A new space with so many keys, claimed again with these limits after they were put."""
         self._spaces += 1
         name = f"bench/{self._spaces}"
@@ -82,11 +82,11 @@ class Bench:
         await storage.close()
         return await self.claim(name, limits)
 
-    async def claim(self, name: str, limits: StorageLimits | None = None) -> Storage:
+    async def claim(self, name: str, limits: StorageLimits | None = None) -> OwnedStorage:
         """A space by its name."""
         backend = RedisBackend(self.connection, limits=limits)
         claim = await backend.claim(name, owner="bench", address="")
-        return Storage(backend, claim, limits=limits or StorageLimits())
+        return OwnedStorage(backend, claim, limits=limits or StorageLimits())
 
     async def time(
         self,

@@ -36,6 +36,10 @@ class CannotStart(Exception):
     """Parlour cannot start; one sentence that says what to do."""
 
 
+class CannotGoOn(CannotStart):
+    """Parlour ran and cannot go on; one sentence that says what to do."""
+
+
 class ClusterError(Exception):
     """What was asked of a cluster cannot be done; one sentence that says what to do."""
 

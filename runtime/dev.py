@@ -14,7 +14,7 @@ import click
 import watchfiles
 
 from . import project
-from .cluster import CannotStart
+from .cluster import CannotGoOn, CannotStart
 from .code import CannotLoad
 from .dev_log import DevLog
 from .node import LocalNode
@@ -43,8 +43,15 @@ def run(
     Raises:
         CannotLoad: If the classes cannot be loaded.
         CannotStart: If something that is needed cannot be had.
+        CannotGoOn: If something that is needed has gone, and does not come back.
     """
     stop = threading.Event()
+    gone: list[str] = []
+
+    def give_up(why: str) -> None:
+        gone.append(why)
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     release = load(path, variables)
@@ -60,6 +67,7 @@ def run(
         note_requests=log_requests,
         progress=progress,
         say=lambda sentence: click.echo(f"  {sentence}"),
+        give_up=give_up,
     )
     log = DevLog(click.echo)
     try:
@@ -73,6 +81,8 @@ def run(
         log.stop()
         with progress("stopping: rooms store what is not stored yet"):
             node.stop()
+    if gone:
+        raise CannotGoOn(gone[0])
 
 
 def load(path: Path, variables: Mapping[str, str]) -> Release:

@@ -52,7 +52,9 @@ class LocalNode:
         note_requests: bool,
         progress: Progress,
         say: Callable[[str], None],
+        give_up: Callable[[str], None],
     ) -> None:
+        """`give_up` is told, in another thread, why this node is of no use any more."""
         self._host = host
         self._port = port
         self._data_folder = data_folder
@@ -64,6 +66,7 @@ class LocalNode:
         self._note_requests = note_requests
         self._progress = progress
         self._say = say
+        self._give_up = give_up
         self._stack = ExitStack()
         self._controller: Any = None
 
@@ -114,7 +117,7 @@ class LocalNode:
             except StorageError as error:
                 raise CannotStart(str(error)) from error
         self._stack.callback(server.stop)
-        keeper = ServerKeeper(server, self._say)
+        keeper = ServerKeeper(server, self._say, self._give_up)
         keeper.start()
         self._stack.callback(keeper.stop)
         return server.url

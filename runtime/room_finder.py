@@ -88,6 +88,9 @@ class RoomFinder:
             except (CannotPlace, OSError, TimeoutError) as error:
                 route.failures += 1
                 if self._clock() > route.give_up_s:
+                    # Its client is told that it is so, and only the log may tell why.
+                    why = str(error) or repr(error)
+                    log.warning("room %s was not woken in time: %s", route.key, why)
                     lacking = isinstance(error, CannotPlace) and error.lacking
                     raise NotFound(NOTHING_FREE if lacking else CANNOT_WAKE) from error
                 log.info("room %s cannot be woken yet: %s", route.key, error)

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal
 
 from ..actors.messages import RoomKey
 from ..actors.stored_schedules import check_stored
-from ..storage import DecodeError, InvalidExport, Storage, StorageLimits, encode
+from ..storage import DecodeError, InvalidExport, OwnedStorage, StorageLimits, encode
 from ..storage.admission import checked_encoded, checked_key
 from ..storage.durable import DurableSpace
 from ..storage.key_range import KeyRange
@@ -235,7 +235,7 @@ async def import_file(
     return count
 
 
-def _write(storage: Storage, record: Record) -> int:
+def _write(storage: OwnedStorage, record: Record) -> int:
     if isinstance(record, NamedAlarm):
         storage.change_alarm(record.name, record.alarm)
         return len(record.name) + len(record.alarm.note)

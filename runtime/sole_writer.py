@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 
 from ..actors.lease import Lease
 from ..actors.messages import RoomKey
-from ..storage import Backend, Claim, ClaimHeld, Storage
+from ..storage import Backend, Claim, ClaimHeld, OwnedStorage
 from .rooms_server import NotDone, RoomsServer
 
 # No room actor and no gateway is reached here: whoever is told it has to ask again.
@@ -23,7 +23,9 @@ NO_ADDRESS = ""
 
 
 @asynccontextmanager
-async def sole_writer(server: RoomsServer, key: RoomKey) -> AsyncIterator[tuple[Storage, Claim]]:
+async def sole_writer(
+    server: RoomsServer, key: RoomKey
+) -> AsyncIterator[tuple[OwnedStorage, Claim]]:
     """Claim a room; what is written to its storage is durable when the `async with` has ended.
 
     Raises:
@@ -37,7 +39,7 @@ async def sole_writer(server: RoomsServer, key: RoomKey) -> AsyncIterator[tuple[
     try:
         backend = server.backend
         claim = await claimed(backend, key, owner)
-        storage = Storage(backend, claim)
+        storage = OwnedStorage(backend, claim)
         try:
             yield storage, claim
             await storage.close()

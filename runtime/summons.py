@@ -15,6 +15,7 @@ from ..actors.frames import Kind, pack
 from ..actors.link import Link, listen, listen_to_nodes
 from ..actors.messages import NotHeld, RoomKey, Summon
 from ..actors.network import Address, Network
+from ..actors.repeats import Repeats
 from . import sockets_folder
 from .directory import Directory
 
@@ -84,11 +85,16 @@ class SummonsDesk:
             log.info("the gateway's lease is left to run out: %s", error)
 
     async def _keep_lease(self, address: str) -> None:
+        repeats = Repeats()
         while True:
             try:
                 await self._directory.renew_lease(self._gateway_id, address, LEASE_S)
             except OSError as error:
-                log.warning("the gateway's lease could not be renewed: %s", error)
+                added = repeats.failed()
+                if added is not None:
+                    log.warning("the gateway's lease could not be renewed: %s%s", error, added)
+            else:
+                repeats.succeeded()
             await asyncio.sleep(RENEWAL_S)
 
     def _on_frame(

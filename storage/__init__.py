@@ -1,27 +1,24 @@
 """Bytes and keys: the transactional key-value storage of one room, kept in Redis.
 
 Knows no room, no connection and no Ray. Read in this order: storage.py and operations.py (what a
-room calls), cache.py, flush.py and reading.py (how it works), backend.py and redis_backend.py with
-scripts/ (where it is kept), codec.py (values as bytes).
+room calls), owned_storage.py (what its owner calls), cache.py, flush.py and reading.py (how it
+works), backend.py and redis_backend.py with scripts/ (where it is kept), codec.py (values as
+bytes).
 """
 
 from .alarms import Alarm
 from .backend import AlarmSource, Backend, Claim
+from .claim_errors import ClaimHeld, FlushMissing, NotOwner, StorageClosed, StorageReset
 from .codec import decode, encode
 from .embedded import EmbeddedServer
 from .errors import (
-    ClaimHeld,
     DataCloneError,
     DecodeError,
-    FlushMissing,
     InvalidArgument,
     InvalidExport,
     InvalidKey,
     KeyTooLarge,
-    NotOwner,
-    StorageClosed,
     StorageError,
-    StorageReset,
     TooManyKeys,
     ValueTooLarge,
     WriteBufferFull,
@@ -29,6 +26,7 @@ from .errors import (
 )
 from .limits import StorageLimits
 from .memory_backend import MemoryBackend
+from .owned_storage import OwnedStorage
 from .redis_backend import RedisBackend
 from .redis_connection import RedisConnection
 from .storage import Storage, StorageSize
@@ -56,6 +54,7 @@ __all__ = [
     "KeyTooLarge",
     "MemoryBackend",
     "NotOwner",
+    "OwnedStorage",
     "RedisBackend",
     "RedisConnection",
     "Storage",

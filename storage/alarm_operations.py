@@ -1,9 +1,9 @@
-"""The alarm calls that a room makes, and those of what runs the room; see alarms.py."""
+"""The alarm calls that a room makes; see alarms.py."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 
 from .alarms import UNNAMED, Alarm, running, time_ms
@@ -43,22 +43,6 @@ class AlarmOperations(ABC):
         """Delete the alarm, if there is one; one that is being run is not tried again."""
         self._delete_alarm(self._view("delete_alarm"), UNNAMED, confirm=not allow_unconfirmed)
         return DONE
-
-    # Named alarms, for what runs the room
-
-    def named_alarms(self) -> Mapping[str, Alarm]:
-        """All alarms by name, the room's one among them as `UNNAMED`. Not to be changed."""
-        return self._view("named_alarms").alarms
-
-    def change_alarm(
-        self, name: str, alarm: Alarm | None, *, allow_unconfirmed: bool = False
-    ) -> None:
-        """Set an alarm of any name; None deletes what is kept under just that name."""
-        self._view("change_alarm").set_alarm(name, alarm, confirm=not allow_unconfirmed)
-
-    def delete_named_alarm(self, name: str, *, allow_unconfirmed: bool = False) -> None:
-        """Delete an alarm, if it exists; one that is being run is not tried again."""
-        self._delete_alarm(self._view("delete_named_alarm"), name, confirm=not allow_unconfirmed)
 
     def _delete_alarm(self, view: View, name: str, *, confirm: bool) -> None:
         for kept in (name, running(name)):

@@ -6,7 +6,8 @@ order they were sealed, one at a time; what is written meanwhile is the next one
 the pieces may come before the flush, unseen (large_flush.py). A flush that
 fails for good ends the storage: nothing that was pending lands, and every later call raises.
 Between two flushes the claim can be taken on under another name (`reclaim`).
-Not here: what a flush holds (cache.py), where keys go (index.py), how Redis is asked.
+Not here: what a flush holds (cache.py), where keys go (index.py), by what right (tenure.py), how
+Redis is asked.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from .alarms import Alarm, is_earlier, next_due_ms
 from .awaitables import BeforeSeal
 from .backend import Backend, Batch, Claim
 from .cache import Cache, Known
-from .errors import FlushMissing, StorageClosed, StorageError, StorageReset, WrongThread
+from .claim_errors import StorageClosed, StorageReset
+from .errors import StorageError, WrongThread
 from .index import ShardIndex
 from .large_flush import ahead_of, drop_stale
 from .limits import StorageLimits
 from .reading import Reader
+from .tenure import Tenure
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +68,7 @@ class Flusher:
         self.before_seal: WeakSet[BeforeSeal] = WeakSet()
         self.reader = Reader(backend, claim.space, cache, index, limits, self.check_alive)
         self._backend = backend
-        self._space, self._owner, self._epoch = claim.space, claim.owner, claim.epoch
+        self._tenure = Tenure(backend, claim)
         self._cache = cache
         self._index = index
         self._limits = limits
@@ -80,8 +83,6 @@ class Flusher:
         self._alarm_sealed_ms = claim.alarm_at_ms  # the first, after the newest sealed flush
         self._task: asyncio.Task[None] | None = None
         self._landing: asyncio.Future[None] | None = None  # resolved at the next landing or end
-        self._next_owner: str | None = None  # under which to go on, before the next flush
-        self._reclaimed: asyncio.Future[None] | None = None  # resolved then, or at the end
         self._closed = False  # no more calls, but what is pending is still flushed
         self._ended: StorageError | None = None  # nothing is flushed any more
 
@@ -95,10 +96,10 @@ class Flusher:
             WrongThread: In another thread than the room's.
         """
         if threading.get_ident() != self._thread_id:
-            raise WrongThread(self._space)
+            raise WrongThread(self._tenure.space)
         self.check_alive()
         if self._closed:
-            raise StorageClosed(self._space)
+            raise StorageClosed(self._tenure.space)
 
     def check_alive(self) -> None:
         """Raise what ended this storage; not that it is closed: what was begun is finished.
@@ -159,19 +160,15 @@ class Flusher:
             StorageReset: If the storage ended for another reason.
         """
         self.check_alive()
-        self._next_owner = owner
-        if self._reclaimed is None:
-            self._reclaimed = asyncio.get_running_loop().create_future()
+        settled = self._tenure.ask(owner)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
-        await asyncio.wait([self._reclaimed])
+        await asyncio.wait([settled])
         self.check_alive()
 
     async def release(self) -> None:
         """Give the claim back. Does nothing if it is not ours any more."""
-        await self._backend.release(self._space, owner=self._owner, epoch=self._epoch)
-        if self._next_owner is not None:  # whose claim may have been granted without an answer
-            await self._backend.release(self._space, owner=self._next_owner, epoch=self._epoch + 1)
+        await self._tenure.release()
 
     async def close(self) -> None:
         """Refuse new calls, finish reads and flush what is pending."""
@@ -183,7 +180,7 @@ class Flusher:
     def abandon(self, problem: str) -> None:
         """Drop what is pending and refuse use."""
         if self._ended is None:
-            self._end(StorageReset(self._space, problem))
+            self._end(StorageReset(self._tenure.space, problem))
         if self._task is not None:
             self._task.cancel()
 
@@ -194,12 +191,12 @@ class Flusher:
     async def _run(self) -> None:
         try:
             while self._ended is None:
-                while self._next_owner is not None:
-                    await self._go_on_as(self._next_owner)
+                while self._tenure.next_owner is not None:
+                    await self._tenure.move_on(self.committed)
                 if not self._pending:
                     break
                 if self._cache.dirty_large:
-                    await drop_stale(self._backend, self._space, self._cache, self._index)
+                    await drop_stale(self._backend, self._tenure.space, self._cache, self._index)
                 batch, entries, large = self._seal()
                 # A later write must not show in an earlier read: reading.py, rule 2.
                 if self.reader.running:
@@ -207,7 +204,7 @@ class Flusher:
                 began_s = time.monotonic()
                 slices, rest = ahead_of(entries, () if batch.clear else large)
                 for pieces in slices:
-                    await self._commit(self._batch(), pieces)
+                    await self._commit(self._tenure.batch(), pieces)
                 await self._commit(batch, rest)
                 if self.on_flushed is not None:
                     self.on_flushed(time.monotonic() - began_s)
@@ -215,25 +212,10 @@ class Flusher:
         except StorageError as error:
             self._fail(error)
         except Exception as error:
-            _log.exception("flush of %s failed", self._space)
+            _log.exception("flush of %s failed", self._tenure.space)
             self._fail(error)
         finally:
             self._task = None
-
-    async def _go_on_as(self, owner: str) -> None:
-        last_flush = await self._backend.reclaim(
-            self._space, owner=self._owner, epoch=self._epoch, new_owner=owner
-        )
-        self._owner, self._epoch = owner, self._epoch + 1
-        if self._next_owner == owner:
-            self._next_owner = None
-        if last_flush < self.committed:
-            raise FlushMissing(self._space, self.committed + 1, last_flush)
-        if self._next_owner is None:
-            self._resolve_reclaimed()
-
-    def _batch(self) -> Batch:
-        return Batch(self._space, self._owner, self._epoch, flush_number=0)
 
     async def _commit(self, batch: Batch, entries: Mapping[str, Known]) -> None:
         """Bring entries to the backend with all else that is in `batch`."""
@@ -257,7 +239,7 @@ class Flusher:
         self._pending = False
         self.reader.landing = self._landing
         alarm_at_ms = next_due_ms(self.alarms.values())
-        batch = self._batch()
+        batch = self._tenure.batch()
         batch.clear = clear
         batch.alarms = self._alarms_changed
         batch.alarm_changed = bool(self._alarms_changed) or self._show_alarm
@@ -290,7 +272,7 @@ class Flusher:
         if isinstance(error, StorageReset):  # NotOwner, FlushMissing
             ended: StorageError = error
         else:
-            ended = StorageReset(self._space, f"a flush failed for good: {error}")
+            ended = StorageReset(self._tenure.space, f"a flush failed for good: {error}")
             ended.__cause__ = error
         self._end(ended)
         if self._on_failed is not None:
@@ -300,9 +282,4 @@ class Flusher:
         self._ended = error
         self._pending = False
         self._resolve_landing()
-        self._resolve_reclaimed()
-
-    def _resolve_reclaimed(self) -> None:
-        reclaimed, self._reclaimed = self._reclaimed, None
-        if reclaimed is not None and not reclaimed.done():
-            reclaimed.set_result(None)
+        self._tenure.settle()

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from .alarms import Alarm, next_due_ms
 from .backend import Batch, Claim, Committed, Home, ShardInfo
-from .errors import ClaimHeld, FlushMissing, NotOwner
+from .claim_errors import ClaimHeld, FlushMissing, NotOwner
 from .keys import check_space
 from .limits import StorageLimits
 

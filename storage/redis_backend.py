@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from . import keys
 from .alarm_index import AlarmIndex
 from .backend import FIRST_SHARD, Batch, Claim, Committed, Home
-from .errors import ClaimHeld, FlushMissing, NotOwner
+from .claim_errors import ClaimHeld, FlushMissing, NotOwner
 from .flight import SMALL_BYTES_MAX, Flight
 from .limits import StorageLimits
 from .redis_commands import Argument, Reply

@@ -12,6 +12,7 @@ StorageError
       +-- CommandFailed          the server answered with an error
       +-- UnsuitableServer       what it promises is too little to keep rooms in
       +-- FolderInUse            a second embedded server on one folder
+      +-- ServerAway             the private server of a folder that somebody else runs is away
       +-- NothingStored          a folder that no embedded server has kept data in
       +-- EmbeddedServerFailed   the embedded server did not start
       +-- EmbeddedServerMissing  there is no embedded server for this machine
@@ -213,6 +214,27 @@ class FolderInUse(ServerError):
         return (
             f"{self.folder} is in use: process {self.holder_pid} runs a server there; "
             "stop that one, or choose another folder"
+        )
+
+
+class ServerAway(ServerError):
+    """A process has the folder, and the server that it runs there does not answer.
+
+    Attributes:
+        holder_pid: That process; 0 where it could not be read.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], holder_pid: int, waited_s: float) -> None:
+        super().__init__(str(folder), holder_pid, waited_s)
+        self.folder = str(folder)
+        self.holder_pid = holder_pid
+        self.waited_s = waited_s
+
+    def __str__(self) -> str:
+        return (
+            f"the server that process {self.holder_pid} runs in {self.folder} has not answered for "
+            f"{self.waited_s:g} s; that process starts it again where it can, so try again in a "
+            f"moment, or see {os.path.join(self.folder, 'valkey.log')}"
         )
 
 

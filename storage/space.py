@@ -16,6 +16,7 @@ from .errors import DecodeError, StorageError
 from .flush import Flusher
 from .index import ShardIndex
 from .limits import StorageLimits
+from .turns import Turns
 
 
 class Space:
@@ -50,6 +51,7 @@ class Space:
             on_failed=on_failed,
         )
         self.reader = self.flusher.reader
+        self.turns = Turns()
         self.lookup: Callable[[str], Found] = self.cache.lookup
 
     @property

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from .admission import END_TRANSACTION, check_room
 from .alarms import Alarm
@@ -19,11 +19,9 @@ from .cache import UNKNOWN, Found, Known, entry_bytes
 from .key_range import RESERVED
 from .limits import StorageLimits
 from .operations import Operations
+from .space import Space
 from .transaction_errors import TransactionBusy, TransactionEnded
 from .view import View
-
-if TYPE_CHECKING:
-    from .storage import Storage
 
 # The innermost transaction of the running task; tasks that it starts inherit it.
 _innermost: ContextVar[Transaction | None] = ContextVar("parlour.transaction", default=None)
@@ -120,9 +118,8 @@ class Transaction(Operations):
     The end of the block waits as `put` does, not for durability.
     """
 
-    def __init__(self, storage: Storage, outer: Transaction | None) -> None:
-        super().__init__(storage._space)
-        self._storage = storage
+    def __init__(self, space: Space, outer: Transaction | None) -> None:
+        super().__init__(space)
         self._outer = outer  # the one that this is a part of
         self._previous: Transaction | None = None  # innermost of this task before
         self._state = "not started"
@@ -154,15 +151,15 @@ class Transaction(Operations):
     def transaction(self) -> Transaction:
         """Start a transaction inside this one."""
         self._open_buffer("transaction")
-        return Transaction(self._storage, self)
+        return Transaction(self._space, self)
 
     async def __aenter__(self) -> Self:
         if self._state != "not started":
             raise TransactionEnded("async with", self._state)
         if self._outer is None:
-            self._outer = innermost(self._storage)
+            self._outer = innermost(self._space)
         if self._outer is None:
-            await self._storage.begin_transaction()
+            await self._space.turns.take()
             parent: View = self._space
         else:
             parent = self._outer._view("transaction")
@@ -199,7 +196,7 @@ class Transaction(Operations):
         self._state = state
         self._buffer = None
         if self._outer is None:
-            self._storage.end_transaction()
+            self._space.turns.give_back()
         else:
             self._outer._inner_count -= 1
 
@@ -213,9 +210,9 @@ class Transaction(Operations):
         return self._buffer
 
 
-def innermost(storage: Storage) -> Transaction | None:
-    """Find the innermost open transaction on `storage` that the running task is inside of."""
+def innermost(space: Space) -> Transaction | None:
+    """Find the innermost open transaction on `space` that the running task is inside of."""
     found = _innermost.get()
-    while found is not None and not (found._storage is storage and found.is_open):
+    while found is not None and not (found._space is space and found.is_open):
         found = found._previous
     return found

@@ -20,10 +20,10 @@ from urllib.parse import quote
 from .embedded import EmbeddedServer
 from .embedded_process import ask
 from .folder_lock import SERVER_FILE, noted_socket
-from .server_errors import FolderInUse, NothingStored
+from .server_errors import FolderInUse, NothingStored, ServerAway
 
 VISITORS_FILE = "visitors.lock"
-STARTING_S = 20.0  # for a server that another process is starting or stopping
+STARTING_S = 10.0  # for a server that another process is starting or stopping
 LAST_VISITOR_S = 60.0  # for the others to go, before the server is stopped all the same
 _ANSWER_S = 1.0
 _PAUSE_S = 0.02
@@ -35,7 +35,8 @@ def visit(folder: str | os.PathLike[str]) -> Iterator[str]:
 
     Raises:
         NothingStored: If no server has ever kept data there.
-        FolderInUse: If a process has the folder and its server does not answer.
+        ServerAway: If a process has the folder and its server does not answer in `STARTING_S`.
+        FolderInUse: If a server that was left behind there does not end.
         EmbeddedServerFailed, EmbeddedServerMissing: If it has to be started and cannot be.
     """
     path = Path(folder).absolute()
@@ -62,9 +63,11 @@ def _found_or_started(folder: Path) -> tuple[str, EmbeddedServer | None]:
         server = EmbeddedServer(folder)
         try:
             server.start()
-        except FolderInUse:
+        except FolderInUse as error:
             if time.monotonic() > patience_s:
-                raise
+                if error.holder_pid is None:
+                    raise
+                raise ServerAway(folder, error.holder_pid, STARTING_S) from error
             time.sleep(_PAUSE_S)
         else:
             return server.url, server

@@ -12,7 +12,7 @@ from ..actors.live_room import LiveRoom
 from ..actors.messages import RoomKey
 from ..actors.room import Room
 from ..actors.schedules import NAMED, moment
-from ..storage import Storage
+from ..storage import OwnedStorage
 from .answer import Answer
 from .client import Client
 
@@ -156,7 +156,7 @@ class RoomUnderTest(Generic[RoomT]):
             raise AssertionError(f"{self!r} is live and the only one to write; hibernate it first")
         backend = self._rooms.node.backend
         claim = await backend.claim(self._key.space, owner="the test", address="")
-        storage = Storage(backend, claim)
+        storage = OwnedStorage(backend, claim)
         storage.put(dict(entries))
         await storage.close()
         await backend.release(self._key.space, owner=claim.owner, epoch=claim.epoch)
@@ -192,7 +192,7 @@ class RoomUnderTest(Generic[RoomT]):
         due_s = next(iter(alarms.values())).timestamp()
         await self._rooms.advance(max(0.0, due_s - self._rooms.now))
 
-    async def _look(self) -> Storage:
+    async def _look(self) -> OwnedStorage:
         # In a copy, so that looking changes nothing.
         backend = self._rooms.node.backend.copy()
-        return Storage(backend, await backend.claim(self._key.space, owner="look", address=""))
+        return OwnedStorage(backend, await backend.claim(self._key.space, owner="look", address=""))

@@ -14,7 +14,7 @@ from parlour.actors.messages import RoomKey
 from parlour.runtime.metrics import NodeMetrics
 from parlour.runtime.node_counts import NodeCounts
 from parlour.runtime.pool import Pool
-from parlour.storage import EmbeddedServer, RedisBackend, Storage
+from parlour.storage import EmbeddedServer, OwnedStorage, RedisBackend
 from parlour.storage.redis_cluster import connect
 
 PAGE = Path(__file__).parent.parent / "docs" / "operating.md"
@@ -37,7 +37,7 @@ async def store_lobby(url: str) -> None:
     backend = RedisBackend(connection)
     space = RoomKey("chat", "lobby").space
     claim = await backend.claim(space, owner="gone", address="")
-    storage = Storage(backend, claim)
+    storage = OwnedStorage(backend, claim)
     storage.put({"history": ["hi"], "user:1": {"name": "alice"}})
     storage.put_large("film", bytes(2_000_000))
     await storage.close()

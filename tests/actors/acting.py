@@ -37,6 +37,7 @@ class HandLease:
         self.valid = False
         self.stopped = False
         self.server_is_away = False
+        self.refused = 0
         self.on_lost = on_lost
         HandLease.taken.append(self)
 
@@ -56,6 +57,7 @@ class HandLease:
 
     def start_over(self) -> None:
         if self.server_is_away:
+            self.refused += 1
             raise RedisError("the server is away")
         self.owner += "+"
 

@@ -241,7 +241,7 @@ async def test_alarms_of_a_class_without_a_hook_are_dropped(
     stage.wall_s += 61
     for _ in range(2):
         await gateway.done(gateway.alarm())
-    assert stage.room.storage.named_alarms() == {}
+    assert stage.room.owned.named_alarms() == {}
     assert caplog.text.count("no on_alarm") == 2
 
 
@@ -297,7 +297,7 @@ async def test_schedules_are_set_listed_and_deleted_by_name(stage: Stage) -> Non
     daily = Schedule("daily", moment(1_900_033_200_000), "0 3 * * *")
     later = Schedule("later", moment(1_950_000_000_000), None)
     assert Planner.diary == [{"daily": daily, "later": later}, [True, False], ["daily"]]
-    assert UNNAMED in stage.room.storage.named_alarms()
+    assert UNNAMED in stage.room.owned.named_alarms()
 
 
 async def test_a_rollback_undoes_a_schedule(stage: Stage) -> None:

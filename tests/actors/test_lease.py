@@ -15,6 +15,8 @@ from parlour.actors.lease import Lease
 from parlour.storage.embedded import EmbeddedServer
 from parlour.storage.keys import lease_key
 
+from ..support.killing import kill_9
+
 WAIT_S = 10.0
 LEASE_S = 0.8
 RENEWAL_S = 0.5 * LEASE_S  # a busy machine is late by a tenth of a second now and then
@@ -72,6 +74,22 @@ def test_an_answer_that_comes_too_late_does_not_revive_a_lease(
         os.kill(server.pid, signal.SIGCONT)
     while not lost.wait(0.005):
         assert not lease.valid
+
+
+def test_a_server_that_is_away_is_logged_once(
+    server: EmbeddedServer,
+    lease: Lease,
+    lost: threading.Event,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And not at each of the attempts, of which many are made."""
+    monkeypatch.setattr(lease_module, "RETRY_S", 0.01)
+    kill_9(server)
+    assert lost.wait(WAIT_S)
+    lines = [record.message for record in caplog.records if record.name == lease_module.__name__]
+    assert len(lines) == 1
+    assert "the lease could not be renewed" in lines[0]
 
 
 def test_the_next_lease_has_another_name(

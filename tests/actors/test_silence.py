@@ -47,7 +47,7 @@ async def silent(stage: Stage, key: RoomKey = KEY) -> tuple[Link, Inbox]:
 async def take_over(stage: Stage, key: RoomKey = KEY) -> None:
     """Another process takes the room, as it may once the lease has run out."""
     room = stage.actor._rooms[key]
-    epoch = room.storage._space.flusher._epoch
+    epoch = room.storage._space.flusher._tenure._epoch
     await stage.actor._backend.claim(key.space, owner="r2", address="", takeover_epoch=epoch)
 
 
@@ -90,6 +90,20 @@ async def test_no_event_begins_while_the_process_is_silent(stage: Stage) -> None
     assert ("c1", "later") not in Chat.diary
     stage.lease.server_is_away = False
     await until(lambda: ("c1", "later") in Chat.diary)
+
+
+async def test_a_lease_that_cannot_be_had_is_logged_once(
+    stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not at each attempt."""
+    monkeypatch.setattr(silence, "RETRY_S", 0.0)
+    caplog.set_level("INFO", silence.__name__)
+    await silent(stage)
+    await until(lambda: stage.lease.refused > 20)
+    stage.lease.server_is_away = False
+    await until(lambda: not stage.actor._silence.is_on)
+    said = [record.message for record in caplog.records if "no new lease" in record.message]
+    assert len(said) == 1
 
 
 @pytest.mark.parametrize("key", [KEY, COUNTER], ids=["reads", "writes"])

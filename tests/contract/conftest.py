@@ -9,9 +9,9 @@ import pytest
 from parlour.storage import (
     Backend,
     MemoryBackend,
+    OwnedStorage,
     RedisBackend,
     RedisConnection,
-    Storage,
     StorageLimits,
 )
 
@@ -31,20 +31,20 @@ class Place:
 
     backend: Backend
     limits: StorageLimits
-    opened: list[Storage] = field(default_factory=list)
+    opened: list[OwnedStorage] = field(default_factory=list)
 
     async def open(
         self, *, owner: str = "owner", takeover_epoch: int | None = None, **options: object
-    ) -> Storage:
+    ) -> OwnedStorage:
         """Claim the space and open its storage."""
         claim = await self.backend.claim(
             SPACE, owner=owner, address=f"{owner}.sock", takeover_epoch=takeover_epoch
         )
-        storage = Storage(self.backend, claim, limits=self.limits, **options)  # type: ignore[arg-type]
+        storage = OwnedStorage(self.backend, claim, limits=self.limits, **options)  # type: ignore[arg-type]
         self.opened.append(storage)
         return storage
 
-    async def reopen(self, storage: Storage) -> Storage:
+    async def reopen(self, storage: OwnedStorage) -> OwnedStorage:
         """Open the space anew from what is durable once everything written is."""
         await storage.sync()
         return await self.open()
@@ -81,6 +81,6 @@ async def place(request: pytest.FixtureRequest, make_backend: BackendMaker) -> A
 
 
 @pytest.fixture
-async def storage(place: Place) -> Storage:
+async def storage(place: Place) -> OwnedStorage:
     """An empty space."""
     return await place.open()

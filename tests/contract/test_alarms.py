@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from parlour.storage import Alarm, AlarmSource, NotOwner, Storage
+from parlour.storage import Alarm, AlarmSource, NotOwner, OwnedStorage
 from parlour.storage.alarms import AT_MS_MAX, UNNAMED, running
 from parlour.storage.large_names import PIECES_MAX
 
@@ -22,7 +22,7 @@ async def due(place: Place, now_ms: int) -> list[str]:
     return await source.take_due(now_ms, until_ms=0, count_max=100)
 
 
-async def test_named_alarms_are_kept_with_their_notes(place: Place, storage: Storage) -> None:
+async def test_named_alarms_are_kept_with_their_notes(place: Place, storage: OwnedStorage) -> None:
     """Any number of them, beside the unnamed one."""
     names = [f"name {number} \u00fc" for number in range(PIECES_MAX)]
     for number, name in enumerate(names):
@@ -41,7 +41,7 @@ async def test_named_alarms_are_kept_with_their_notes(place: Place, storage: Sto
     }
 
 
-async def test_alarms_are_no_keys(storage: Storage) -> None:
+async def test_alarms_are_no_keys(storage: OwnedStorage) -> None:
     """No list shows them, and they do not count."""
     storage.put("a", 1)
     size = await storage.size()
@@ -51,7 +51,7 @@ async def test_alarms_are_no_keys(storage: Storage) -> None:
     assert await storage.size() == size
 
 
-async def test_delete_all_deletes_every_alarm(place: Place, storage: Storage) -> None:
+async def test_delete_all_deletes_every_alarm(place: Place, storage: OwnedStorage) -> None:
     """And what is set after it stays, also in one flush."""
     storage.change_alarm("before", Alarm(SOON_MS))
     await storage.sync()
@@ -63,15 +63,15 @@ async def test_delete_all_deletes_every_alarm(place: Place, storage: Storage) ->
     assert storage.named_alarms() == {"after": Alarm(LATER_MS)}
     assert await due(place, LATER_MS - 1) == []
     async with storage.transaction() as txn:
-        txn.change_alarm("before", Alarm(SOON_MS))
+        storage.change_alarm("before", Alarm(SOON_MS))
         txn.delete_all()
-        assert txn.named_alarms() == {}
-        txn.change_alarm("new", Alarm(SOON_MS))
+        assert storage.named_alarms() == {}
+        storage.change_alarm("new", Alarm(SOON_MS))
     storage = await place.reopen(storage)
     assert storage.named_alarms() == {"new": Alarm(SOON_MS)}
 
 
-async def test_deleting_an_alarm_deletes_the_one_that_is_being_run(storage: Storage) -> None:
+async def test_deleting_an_alarm_deletes_the_one_that_is_being_run(storage: OwnedStorage) -> None:
     """So its handler can see to it that it is not tried again."""
     for name in (UNNAMED, "name"):
         storage.change_alarm(running(name), Alarm(SOON_MS))
@@ -81,23 +81,23 @@ async def test_deleting_an_alarm_deletes_the_one_that_is_being_run(storage: Stor
     assert storage.named_alarms() == {}
 
 
-async def test_a_rollback_undoes_alarms_too(place: Place, storage: Storage) -> None:
+async def test_a_rollback_undoes_alarms_too(place: Place, storage: OwnedStorage) -> None:
     """A transaction sees its own; outside they show at its end, nested ones included."""
     storage.change_alarm("old", Alarm(SOON_MS))
     async with storage.transaction() as txn:
-        txn.change_alarm("new", Alarm(LATER_MS))
-        txn.delete_named_alarm("old")
-        assert txn.named_alarms() == {"new": Alarm(LATER_MS)}
+        storage.change_alarm("new", Alarm(LATER_MS))
+        storage.delete_named_alarm("old")
+        assert storage.named_alarms() == {"new": Alarm(LATER_MS)}
         txn.rollback()
     assert storage.named_alarms() == {"old": Alarm(SOON_MS)}
     async with storage.transaction() as txn:
         txn.put("a", 1)
         async with txn.transaction() as inner:
-            inner.change_alarm("inner", Alarm(LATER_MS))
+            storage.change_alarm("inner", Alarm(LATER_MS))
             inner.rollback()
         async with txn.transaction() as inner:
-            inner.change_alarm("new", Alarm(LATER_MS))
-        txn.delete_named_alarm("old")
+            storage.change_alarm("new", Alarm(LATER_MS))
+        storage.delete_named_alarm("old")
     storage = await place.reopen(storage)
     assert storage.named_alarms() == {"new": Alarm(LATER_MS)}
 
@@ -109,17 +109,17 @@ async def test_who_wants_to_know_is_told_of_changes(place: Place) -> None:
     storage.change_alarm("name", Alarm(SOON_MS))
     assert len(told) == 1
     async with storage.transaction() as txn:
-        txn.change_alarm("name", None)
+        storage.change_alarm("name", None)
         assert len(told) == 1
     assert len(told) == 2
     async with storage.transaction() as txn:
-        txn.change_alarm("name", Alarm(SOON_MS))
+        storage.change_alarm("name", Alarm(SOON_MS))
         txn.rollback()
     assert len(told) == 2
 
 
 async def test_alarms_are_in_the_flush_of_what_is_written_with_them(
-    place: Place, storage: Storage
+    place: Place, storage: OwnedStorage
 ) -> None:
     """An owner that was overtaken has stored neither."""
     await place.open(owner="other", takeover_epoch=1)
@@ -133,7 +133,7 @@ async def test_alarms_are_in_the_flush_of_what_is_written_with_them(
 
 
 async def test_the_first_alarm_is_in_the_index_once_it_is_durable(
-    place: Place, storage: Storage
+    place: Place, storage: OwnedStorage
 ) -> None:
     """And moves with the truth: earlier, later, away."""
     storage.change_alarm("first", Alarm(SOON_MS))
@@ -156,7 +156,9 @@ async def test_the_first_alarm_is_in_the_index_once_it_is_durable(
     assert await due(place, AT_MS_MAX) == []
 
 
-async def test_a_space_that_was_taken_is_due_again_later(place: Place, storage: Storage) -> None:
+async def test_a_space_that_was_taken_is_due_again_later(
+    place: Place, storage: OwnedStorage
+) -> None:
     """Unless it says something else meanwhile; so nothing is lost with who took it."""
     source: AlarmSource = place.backend  # type: ignore[assignment]
     storage.set_alarm(SOON_MS / 1000)
@@ -184,7 +186,7 @@ async def test_many_spaces_are_taken_a_few_at_a_time(place: Place) -> None:
     spaces = [f"chat/{number}" for number in range(200)]
     for space in spaces:
         claim = await place.backend.claim(space, owner="owner", address="")
-        storage = Storage(place.backend, claim)
+        storage = OwnedStorage(place.backend, claim)
         storage.set_alarm(SOON_MS / 1000)
         await storage.close()
     taken: list[str] = []
@@ -199,7 +201,7 @@ async def test_many_spaces_are_taken_a_few_at_a_time(place: Place) -> None:
 
 
 @pytest.mark.parametrize("when", [float("inf"), 1e12, datetime(1900, 1, 1, tzinfo=UTC)], ids=str)
-async def test_an_alarm_has_a_time_that_can_be_told(storage: Storage, when: float) -> None:
+async def test_an_alarm_has_a_time_that_can_be_told(storage: OwnedStorage, when: float) -> None:
     """Whatever is set can be read."""
     with pytest.raises(ValueError, match="before 10000"):
         storage.set_alarm(when)
@@ -207,7 +209,7 @@ async def test_an_alarm_has_a_time_that_can_be_told(storage: Storage, when: floa
     assert await storage.get_alarm() == datetime(9999, 12, 31, 23, tzinfo=UTC)
 
 
-async def test_alarms_that_are_set_do_not_wait(storage: Storage) -> None:
+async def test_alarms_that_are_set_do_not_wait(storage: OwnedStorage) -> None:
     """A room may set one in a plain function."""
     storage.set_alarm(time.time() + 60)
     storage.change_alarm("name", Alarm(SOON_MS), allow_unconfirmed=True)

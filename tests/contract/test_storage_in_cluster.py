@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from parlour.storage import ClaimHeld, NotOwner, RedisBackend, Storage, StorageLimits
+from parlour.storage import ClaimHeld, NotOwner, OwnedStorage, RedisBackend, StorageLimits
 from parlour.storage.redis_cluster import connect
 from redis.crc import key_slot
 
@@ -29,7 +29,7 @@ async def backend(cluster_url: str) -> AsyncIterator[RedisBackend]:
 async def use(backend: RedisBackend, space: str) -> None:
     """Do a bit of everything in a space of its own."""
     claim = await backend.claim(space, owner="owner", address="")
-    storage = Storage(backend, claim, limits=LIMITS)
+    storage = OwnedStorage(backend, claim, limits=LIMITS)
     storage.put({f"{number:03}": space for number in range(60)})
     await storage.sync()
     async with storage.transaction() as txn:
@@ -40,7 +40,7 @@ async def use(backend: RedisBackend, space: str) -> None:
     await storage.close()
     claim = await backend.claim(space, owner="owner", address="")
     await check_layout(backend, claim, LIMITS)
-    storage = Storage(backend, claim, limits=LIMITS)
+    storage = OwnedStorage(backend, claim, limits=LIMITS)
     assert len(await storage.list()) == 50
     assert await storage.get_large("large") == bytes(2 * 2**20)
     assert await storage.get_alarm() is not None
@@ -70,7 +70,7 @@ async def test_a_half_moved_room_waits(
     chance = random.Random(seed)
     space = f"chat/half-{seed}"
     claim = await backend.claim(space, owner="owner", address="")
-    storage = Storage(backend, claim, limits=LIMITS)
+    storage = OwnedStorage(backend, claim, limits=LIMITS)
     storage.put({f"{number:03}": number for number in range(100)})
     await storage.sync()
     name = f"parlour:{{{space}}}:r"
@@ -105,7 +105,9 @@ async def test_a_half_moved_room_waits(
         expected = {"only": "this"}
     claim = await backend.claim(space, owner="owner", address="")
     await check_layout(backend, claim, LIMITS)
-    assert await Storage(backend, claim, limits=LIMITS).list() == dict(sorted(expected.items()))
+    assert await OwnedStorage(backend, claim, limits=LIMITS).list() == dict(
+        sorted(expected.items())
+    )
     assert claim.flush_number == storage.durable
 
 
@@ -118,7 +120,7 @@ async def test_a_small_room_is_never_half_moved(
     backend = RedisBackend(await connect(cluster_url), limits=limits)
     space = f"chat/small-{moved}"
     claim = await backend.claim(space, owner="owner", address="")
-    storage = Storage(backend, claim, limits=limits)
+    storage = OwnedStorage(backend, claim, limits=limits)
     expected: dict[str, object] = {f"{number:03}": number for number in range(10)}
     storage.put(expected)
     await storage.sync()
@@ -131,7 +133,7 @@ async def test_a_small_room_is_never_half_moved(
         old.ask("MIGRATE", "127.0.0.1", new.port, "", 0, 5000, "KEYS", name)
     assert await storage.list() == expected
     claim = await backend.claim(space, owner="owner", address="")
-    storage = Storage(backend, claim, limits=limits)
+    storage = OwnedStorage(backend, claim, limits=limits)
     for key, value in [("010", 10), ("x", "no common prefix"), ("large", "x" * 1000)]:
         storage.put(key, value)
         expected[key] = value
@@ -156,7 +158,7 @@ async def test_a_room_is_forgotten_whole_while_its_slot_moves(
     """On either side the epoch is kept: what the room's owners of before still send is refused."""
     space = f"chat/forgotten-{moved}"
     claim = await backend.claim(space, owner="owner", address="")
-    storage = Storage(backend, claim, limits=LIMITS)
+    storage = OwnedStorage(backend, claim, limits=LIMITS)
     storage.put({f"{number:03}": number for number in range(5)})
     storage.delete_all()
     await storage.sync()
@@ -183,7 +185,7 @@ async def test_a_room_follows_its_slot(backend: RedisBackend, redis_cluster: Red
     """The slot moves to another node while the room writes; nothing is lost or refused."""
     space = "chat/moving"
     claim = await backend.claim(space, owner="owner", address="")
-    storage = Storage(backend, claim, limits=LIMITS)
+    storage = OwnedStorage(backend, claim, limits=LIMITS)
     for number in range(40):
         storage.put(f"{number:03}", number)
     await storage.sync()

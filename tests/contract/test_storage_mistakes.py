@@ -13,7 +13,7 @@ from parlour.storage import (
     DataCloneError,
     InvalidArgument,
     InvalidKey,
-    Storage,
+    OwnedStorage,
     StorageError,
     TransactionOpen,
     WrongThread,
@@ -56,7 +56,7 @@ MISTAKES: dict[str, tuple[Call, str]] = {
 
 @pytest.mark.parametrize(("call", "says"), MISTAKES.values(), ids=MISTAKES)
 async def test_a_call_that_makes_no_sense_says_how_it_is_made(
-    storage: Storage, call: Call, says: str
+    storage: OwnedStorage, call: Call, says: str
 ) -> None:
     """At the call, as a StorageError; nothing is written, in a transaction neither."""
     with pytest.raises(StorageError, match=says) as error:
@@ -68,7 +68,7 @@ async def test_a_call_that_makes_no_sense_says_how_it_is_made(
     assert (await storage.list(), await storage.get_alarm()) == ({}, None)
 
 
-async def test_the_error_of_a_call_is_the_one_that_python_has_too(storage: Storage) -> None:
+async def test_the_error_of_a_call_is_the_one_that_python_has_too(storage: OwnedStorage) -> None:
     """Who catches TypeError or ValueError for a wrong argument catches it."""
     for kind in (TypeError, ValueError, InvalidArgument):
         with pytest.raises(kind):
@@ -84,7 +84,7 @@ async def test_the_error_of_a_call_is_the_one_that_python_has_too(storage: Stora
     ],
 )
 async def test_what_python_itself_says_names_the_call_as_a_room_writes_it(
-    storage: Storage, call: Call, says: str
+    storage: OwnedStorage, call: Call, says: str
 ) -> None:
     """No class is named that nobody has heard of."""
     with pytest.raises(TypeError, match=says):
@@ -101,7 +101,7 @@ async def test_what_python_itself_says_names_the_call_as_a_room_writes_it(
     ],
 )
 async def test_a_value_of_a_mapping_is_named_by_its_key(
-    storage: Storage, pairs: dict[str, object], path: str
+    storage: OwnedStorage, pairs: dict[str, object], path: str
 ) -> None:
     """The path begins with it."""
     with pytest.raises(DataCloneError) as error:
@@ -109,7 +109,9 @@ async def test_a_value_of_a_mapping_is_named_by_its_key(
     assert error.value.path == path
 
 
-async def test_a_value_of_a_mapping_that_is_too_deep_is_named_by_its_key(storage: Storage) -> None:
+async def test_a_value_of_a_mapping_that_is_too_deep_is_named_by_its_key(
+    storage: OwnedStorage,
+) -> None:
     """Where no path leads to it."""
     deep: list[Any] = []
     for _ in range(5_000):
@@ -118,7 +120,7 @@ async def test_a_value_of_a_mapping_that_is_too_deep_is_named_by_its_key(storage
         storage.put({"good": 1, "deep": deep})
 
 
-async def test_what_is_durable_is_not_asked_inside_a_transaction(storage: Storage) -> None:
+async def test_what_is_durable_is_not_asked_inside_a_transaction(storage: OwnedStorage) -> None:
     """Its own writes are made at its end: `sync` there would promise what is not so."""
     async with storage.transaction() as txn:
         txn.put("a", 1)
@@ -130,7 +132,7 @@ async def test_what_is_durable_is_not_asked_inside_a_transaction(storage: Storag
     assert (await storage.size()).keys == 1
 
 
-async def test_a_bound_is_a_place_in_the_order_and_need_be_no_key(storage: Storage) -> None:
+async def test_a_bound_is_a_place_in_the_order_and_need_be_no_key(storage: OwnedStorage) -> None:
     """Longer than any key, or above all of them."""
     longest = "k" * 2048
     storage.put({longest: 1, "z": 2})
@@ -139,7 +141,7 @@ async def test_a_bound_is_a_place_in_the_order_and_need_be_no_key(storage: Stora
     assert await storage.keys(prefix=longest + "k") == []
 
 
-async def test_a_thread_of_its_own_changes_nothing(storage: Storage) -> None:
+async def test_a_thread_of_its_own_changes_nothing(storage: OwnedStorage) -> None:
     """The storage is the event loop's; what was written before, and what comes after, is stored."""
     storage.put("before", 1)
     with pytest.raises(WrongThread, match="in a thread of its own; use it in"):

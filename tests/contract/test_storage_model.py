@@ -17,9 +17,9 @@ from parlour.storage import (
     Backend,
     MemoryBackend,
     NotOwner,
+    OwnedStorage,
     RedisBackend,
     RedisConnection,
-    Storage,
     StorageError,
     StorageLimits,
     StorageReset,
@@ -66,7 +66,7 @@ class Change:
     call: str
     arguments: tuple[Any, ...]
 
-    def run(self, storage: Storage | Transaction) -> None:
+    def run(self, storage: OwnedStorage | Transaction) -> None:
         getattr(storage, self.call)(*self.arguments)
 
     def apply(self, state: State) -> None:
@@ -151,7 +151,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.make_backend = make_backend
         self.state = State()
         self.possible = [State()]
-        self.storage: Storage | None = None
+        self.storage: OwnedStorage | None = None
         self.backend: FragileBackend | None = None
         self.limits = SMALL
 
@@ -173,7 +173,7 @@ class StorageMachine(RuleBasedStateMachine):
         if limits.claim_bytes_max < 0:
             claim.values = None
         await check_layout(self.backend, claim, limits)
-        self.storage = Storage(self.backend, claim, limits=limits)
+        self.storage = OwnedStorage(self.backend, claim, limits=limits)
         found = State(
             dict(await self.storage.list()),
             {key: await self.storage.get_large(key) for key in "xy"},

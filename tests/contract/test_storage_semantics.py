@@ -13,7 +13,7 @@ from parlour.storage import (
     DataCloneError,
     InvalidKey,
     KeyTooLarge,
-    Storage,
+    OwnedStorage,
     StorageClosed,
     StorageLimits,
     StorageReset,
@@ -26,7 +26,7 @@ from .conftest import BackendMaker, Place
 KEYS = [f"key{number:03}" for number in range(60)]
 
 
-async def filled(place: Place) -> Storage:
+async def filled(place: Place) -> OwnedStorage:
     """A space with 60 keys over several shards, opened from what is durable."""
     storage = await place.open()
     storage.put({key: number for number, key in enumerate(KEYS)})
@@ -36,13 +36,13 @@ async def filled(place: Place) -> Storage:
 # get
 
 
-async def test_a_missing_key_reads_as_the_default(storage: Storage) -> None:
+async def test_a_missing_key_reads_as_the_default(storage: OwnedStorage) -> None:
     """`get` of a key that was never put is None, or what the caller wants instead."""
     assert await storage.get("nothing") is None
     assert await storage.get("nothing", 7) == 7
 
 
-async def test_none_is_a_value(place: Place, storage: Storage) -> None:
+async def test_none_is_a_value(place: Place, storage: OwnedStorage) -> None:
     """A stored None is not the default."""
     storage.put("nothing", None)
     assert await storage.get("nothing", 7) is None
@@ -59,7 +59,7 @@ async def test_get_of_several_is_in_key_order_without_the_missing(place: Place) 
     assert list(found.items()) == [("key000", 0), ("key0005", "new"), ("key050", 50)]
 
 
-async def test_each_get_returns_a_fresh_copy(place: Place, storage: Storage) -> None:
+async def test_each_get_returns_a_fresh_copy(place: Place, storage: OwnedStorage) -> None:
     """Changing what was put, or what was got, changes nothing that is stored."""
     value = {"names": ["ann"]}
     storage.put("value", value)
@@ -91,7 +91,7 @@ async def test_a_read_is_the_state_at_its_call(place: Place) -> None:
 # put
 
 
-async def test_a_write_counts_from_the_call_on(storage: Storage) -> None:
+async def test_a_write_counts_from_the_call_on(storage: OwnedStorage) -> None:
     """Neither an await nor a turn of the loop is needed for a later read to see it."""
     storage.put("n", 1)
     assert await storage.get("n") == 1
@@ -118,7 +118,7 @@ async def test_writes_that_nobody_awaits_give_no_warning(place: Place) -> None:
         await storage.sync()
 
 
-async def test_put_of_a_mapping_is_all_or_nothing(storage: Storage) -> None:
+async def test_put_of_a_mapping_is_all_or_nothing(storage: OwnedStorage) -> None:
     """One refused value refuses the pairs beside it too."""
     with pytest.raises(DataCloneError, match=r"^bad: function is not storable"):
         storage.put({"good": 1, "bad": lambda: None})
@@ -127,20 +127,20 @@ async def test_put_of_a_mapping_is_all_or_nothing(storage: Storage) -> None:
     assert list(await storage.list()) == ["a", "b"]
 
 
-async def test_put_of_nothing_is_fine(storage: Storage) -> None:
+async def test_put_of_nothing_is_fine(storage: OwnedStorage) -> None:
     """An empty mapping stores nothing."""
     await storage.put({})
     assert await storage.list() == {}
 
 
 @pytest.mark.parametrize("arguments", [("key",), ({"a": 1}, 2)])
-async def test_put_takes_a_pair_or_a_mapping(storage: Storage, arguments: tuple[str]) -> None:
+async def test_put_takes_a_pair_or_a_mapping(storage: OwnedStorage, arguments: tuple[str]) -> None:
     """Anything else is a mistake and says how to call it."""
     with pytest.raises(TypeError, match=r"put\(\)"):
         storage.put(*arguments)  # type: ignore[call-overload]
 
 
-async def test_writes_without_an_await_between_them_are_one_flush(storage: Storage) -> None:
+async def test_writes_without_an_await_between_them_are_one_flush(storage: OwnedStorage) -> None:
     """However many there are, they take one number and become durable together."""
     before = storage.durable
     storage.put("a", 1)
@@ -152,7 +152,7 @@ async def test_writes_without_an_await_between_them_are_one_flush(storage: Stora
     assert storage.durable == before + 1
 
 
-async def test_unconfirmed_writes_do_not_shut_the_gate(storage: Storage) -> None:
+async def test_unconfirmed_writes_do_not_shut_the_gate(storage: OwnedStorage) -> None:
     """They are flushed as others are; only nothing waits for them."""
     before = storage.gate
     storage.put("seen", 1, allow_unconfirmed=True)
@@ -271,7 +271,7 @@ async def test_a_list_shows_what_is_not_flushed(place: Place, reverse: bool) -> 
         assert await storage.keys(limit=limit, reverse=reverse) == ordered[:limit]
 
 
-async def test_keys_order_as_their_utf8_bytes(place: Place, storage: Storage) -> None:
+async def test_keys_order_as_their_utf8_bytes(place: Place, storage: OwnedStorage) -> None:
     """That is the order of code points, unlike that of UTF-16."""
     names = ["", "Z", "a", "a\0", "a\x01", "aa", "z", "é", "ｚ", "\ud7ff", "\ue000", "\uffff", "😀"]
     names.append("\U0010fffe")
@@ -298,7 +298,7 @@ async def test_keys_order_as_their_utf8_bytes(place: Place, storage: Storage) ->
     ids=str,
 )
 async def test_ranges_that_make_no_sense_are_refused(
-    storage: Storage, arguments: dict[str, object], error: type[Exception], message: str
+    storage: OwnedStorage, arguments: dict[str, object], error: type[Exception], message: str
 ) -> None:
     """The error says which argument."""
     with pytest.raises(error, match=message):
@@ -351,7 +351,7 @@ async def test_size_counts_keys_and_bytes_exactly(place: Place) -> None:
 # limits
 
 
-async def test_a_key_may_have_2048_bytes(storage: Storage) -> None:
+async def test_a_key_may_have_2048_bytes(storage: OwnedStorage) -> None:
     """Counted in UTF-8; one more is refused with both numbers."""
     for key in ("k" * 2048, "é" * 1024, "😀" * 512):
         storage.put(key, 1)
@@ -363,7 +363,7 @@ async def test_a_key_may_have_2048_bytes(storage: Storage) -> None:
             assert (error.value.size_bytes, error.value.size_bytes_max) == (len(key.encode()), 2048)
 
 
-async def test_a_value_may_have_131072_bytes_encoded(place: Place, storage: Storage) -> None:
+async def test_a_value_may_have_131072_bytes_encoded(place: Place, storage: OwnedStorage) -> None:
     """One more is refused with both numbers, and nothing is stored."""
     largest = bytes(131_071)  # and one byte that says what it is
     storage.put("value", largest)
@@ -375,7 +375,7 @@ async def test_a_value_may_have_131072_bytes_encoded(place: Place, storage: Stor
     assert await storage.get("value") == largest
 
 
-async def test_a_call_may_have_128_keys(storage: Storage) -> None:
+async def test_a_call_may_have_128_keys(storage: OwnedStorage) -> None:
     """One more is refused with both numbers."""
     names = [str(number) for number in range(129)]
     storage.put(dict.fromkeys(names[:128], 1))
@@ -388,7 +388,7 @@ async def test_a_call_may_have_128_keys(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("key", [1, None, b"bytes", "\ud800", "\U0010ffffmine"], ids=ascii)
-async def test_what_is_no_key_is_refused(storage: Storage, key: str) -> None:
+async def test_what_is_no_key_is_refused(storage: OwnedStorage, key: str) -> None:
     """Keys are text."""
     for call in (storage.delete, lambda key: storage.put({key: 1})):
         with pytest.raises(InvalidKey):
@@ -397,7 +397,7 @@ async def test_what_is_no_key_is_refused(storage: Storage, key: str) -> None:
         storage.get([key])
 
 
-async def test_the_empty_key_is_a_key(place: Place, storage: Storage) -> None:
+async def test_the_empty_key_is_a_key(place: Place, storage: OwnedStorage) -> None:
     """It comes first."""
     storage.put({"": "empty", "a": 1})
     storage = await place.reopen(storage)
@@ -411,7 +411,7 @@ async def test_the_empty_key_is_a_key(place: Place, storage: Storage) -> None:
 # alarms
 
 
-async def test_the_alarm_is_one_time(place: Place, storage: Storage) -> None:
+async def test_the_alarm_is_one_time(place: Place, storage: OwnedStorage) -> None:
     """Set replaces; a datetime of any zone and seconds mean the same instant, in milliseconds."""
     assert await storage.get_alarm() is None
     due = datetime(2100, 1, 1, 12, 0, 0, 123_456, tzinfo=timezone(timedelta(hours=2)))
@@ -427,7 +427,7 @@ async def test_the_alarm_is_one_time(place: Place, storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("when", [0, -1, float("nan"), datetime(1969, 1, 1, tzinfo=UTC)], ids=str)
-async def test_an_alarm_is_after_the_epoch(storage: Storage, when: float) -> None:
+async def test_an_alarm_is_after_the_epoch(storage: OwnedStorage, when: float) -> None:
     """A time before 1970 is a mistake."""
     with pytest.raises(ValueError, match="time after 1970"):
         storage.set_alarm(when)
@@ -437,7 +437,7 @@ async def test_an_alarm_is_after_the_epoch(storage: Storage, when: float) -> Non
 
 
 @pytest.mark.parametrize("size_bytes", [0, 1, 131_072, 2**20 - 5, 2**20, 5 * 2**20 + 1])
-async def test_large_values_come_back(place: Place, storage: Storage, size_bytes: int) -> None:
+async def test_large_values_come_back(place: Place, storage: OwnedStorage, size_bytes: int) -> None:
     """Of any size, before and after they are durable, as bytes or inside other values."""
     value = {"name": "large", "bytes": bytes(range(256)) * (size_bytes // 256 + 1)}
     storage.put_large("raw", bytes(size_bytes))
@@ -449,7 +449,7 @@ async def test_large_values_come_back(place: Place, storage: Storage, size_bytes
     assert await storage.get_large("missing", 7) == 7
 
 
-async def test_a_shorter_large_value_leaves_no_tail(place: Place, storage: Storage) -> None:
+async def test_a_shorter_large_value_leaves_no_tail(place: Place, storage: OwnedStorage) -> None:
     """After overwriting and deleting, what is stored is what one sees."""
     storage.put_large("value", bytes(6 * 2**20))
     storage = await place.reopen(storage)
@@ -464,7 +464,7 @@ async def test_a_shorter_large_value_leaves_no_tail(place: Place, storage: Stora
     assert await storage.size() == (0, 0)
 
 
-async def test_large_values_have_names_of_their_own(place: Place, storage: Storage) -> None:
+async def test_large_values_have_names_of_their_own(place: Place, storage: OwnedStorage) -> None:
     """Neither list nor get nor delete meets them."""
     storage.put_large("value", bytes(3 * 2**20))
     storage.put("value", "small")
@@ -475,7 +475,7 @@ async def test_large_values_have_names_of_their_own(place: Place, storage: Stora
     assert await storage.get_large("value") == bytes(3 * 2**20)
 
 
-async def test_large_values_have_a_limit(storage: Storage) -> None:
+async def test_large_values_have_a_limit(storage: OwnedStorage) -> None:
     """64 MiB of bytes fit, more is refused."""
     with pytest.raises(ValueTooLarge, match="split it over several keys"):
         storage.put_large("value", bytes(65 * 2**20))
@@ -485,7 +485,7 @@ async def test_large_values_have_a_limit(storage: Storage) -> None:
 # life
 
 
-async def test_sync_waits_for_what_was_written(place: Place, storage: Storage) -> None:
+async def test_sync_waits_for_what_was_written(place: Place, storage: OwnedStorage) -> None:
     """Then another owner sees it."""
     storage.put("n", 1)
     await storage.sync()
@@ -494,12 +494,12 @@ async def test_sync_waits_for_what_was_written(place: Place, storage: Storage) -
     assert await other.get("n") == 1
 
 
-async def test_sync_with_nothing_written_returns(storage: Storage) -> None:
+async def test_sync_with_nothing_written_returns(storage: OwnedStorage) -> None:
     """There is nothing to wait for."""
     await storage.sync()
 
 
-async def test_close_flushes_and_refuses_use(place: Place, storage: Storage) -> None:
+async def test_close_flushes_and_refuses_use(place: Place, storage: OwnedStorage) -> None:
     """What was written before is durable, later calls say why they are refused."""
     storage.put("n", 1)
     await storage.close()
@@ -517,7 +517,7 @@ async def test_close_flushes_and_refuses_use(place: Place, storage: Storage) -> 
 
 
 async def test_abandon_drops_what_is_pending_and_refuses_use(
-    place: Place, storage: Storage
+    place: Place, storage: OwnedStorage
 ) -> None:
     """What was durable stays; nothing else does."""
     storage.put("n", 1)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from parlour.storage import RedisBackend, RedisConnection, Storage, StorageLimits
+from parlour.storage import OwnedStorage, RedisBackend, RedisConnection, StorageLimits
 
 from ..support.storable_values import difference, graphs
 
@@ -40,7 +40,7 @@ def test_values_come_back_equal_with_their_identities(
 async def _round_trip(url: str, value: object) -> None:
     backend = RedisBackend(RedisConnection(url), limits=LIMITS)
     claim = await backend.claim("chat/values", owner="owner", address="")
-    storage = Storage(backend, claim, limits=LIMITS)
+    storage = OwnedStorage(backend, claim, limits=LIMITS)
     storage.put("value", value)
     storage.put_large("value", value)
     for _ in ("before it is flushed", "from the server"):

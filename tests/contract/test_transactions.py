@@ -8,7 +8,7 @@ import time
 import pytest
 from parlour.storage import (
     InvalidKey,
-    Storage,
+    OwnedStorage,
     StorageReset,
     TransactionBusy,
     TransactionEnded,
@@ -17,7 +17,7 @@ from parlour.storage import (
 from .conftest import Place
 
 
-async def test_a_transaction_commits_at_its_end(place: Place, storage: Storage) -> None:
+async def test_a_transaction_commits_at_its_end(place: Place, storage: OwnedStorage) -> None:
     """Inside the block its writes show, outside they do not; after it they are one flush."""
     storage.put({"a": 1, "b": 2})
     storage = await place.reopen(storage)
@@ -52,7 +52,7 @@ async def test_a_transaction_commits_at_its_end(place: Place, storage: Storage) 
     assert await storage.get_alarm() is not None
 
 
-async def test_an_exception_undoes_it_and_goes_on(place: Place, storage: Storage) -> None:
+async def test_an_exception_undoes_it_and_goes_on(place: Place, storage: OwnedStorage) -> None:
     """Nothing of it is written, and the storage works on."""
     storage.put("a", 1)
 
@@ -72,7 +72,7 @@ async def test_an_exception_undoes_it_and_goes_on(place: Place, storage: Storage
     assert await storage.size() == (1, 2)
 
 
-async def test_rollback_undoes_it_without_an_exception(storage: Storage) -> None:
+async def test_rollback_undoes_it_without_an_exception(storage: OwnedStorage) -> None:
     """The block goes on; calls on the transaction say that it is rolled back."""
     async with storage.transaction() as txn:
         txn.put("a", 1)
@@ -86,7 +86,7 @@ async def test_rollback_undoes_it_without_an_exception(storage: Storage) -> None
     assert await storage.list() == {"b": 2}
 
 
-async def test_use_after_the_end_is_an_error(storage: Storage) -> None:
+async def test_use_after_the_end_is_an_error(storage: OwnedStorage) -> None:
     """Every call says that it has committed."""
     async with storage.transaction() as txn:
         txn.put("a", 1)
@@ -107,13 +107,13 @@ async def test_use_after_the_end_is_an_error(storage: Storage) -> None:
     assert await storage.get("a") == 1
 
 
-async def test_a_transaction_is_used_in_its_block_only(storage: Storage) -> None:
+async def test_a_transaction_is_used_in_its_block_only(storage: OwnedStorage) -> None:
     """Without `async with` it is not started."""
     with pytest.raises(TransactionEnded, match="not started"):
         storage.transaction().put("a", 1)
 
 
-async def test_calls_on_the_storage_inside_the_block_belong_to_it(storage: Storage) -> None:
+async def test_calls_on_the_storage_inside_the_block_belong_to_it(storage: OwnedStorage) -> None:
     """Also those of tasks that were started there."""
 
     async def failing() -> None:
@@ -128,14 +128,14 @@ async def test_calls_on_the_storage_inside_the_block_belong_to_it(storage: Stora
     assert await storage.keys() == []
 
 
-async def _put(storage: Storage, key: str) -> None:
+async def _put(storage: OwnedStorage, key: str) -> None:
     storage.put(key, 1)
 
 
-async def test_other_storages_are_not_in_it(place: Place, storage: Storage) -> None:
+async def test_other_storages_are_not_in_it(place: Place, storage: OwnedStorage) -> None:
     """A transaction is on one room's storage."""
     claim = await place.backend.claim("chat/other", owner="owner", address="")
-    other = Storage(place.backend, claim, limits=place.limits)
+    other = OwnedStorage(place.backend, claim, limits=place.limits)
     place.opened.append(other)
 
     async def failing() -> None:
@@ -152,7 +152,7 @@ async def test_other_storages_are_not_in_it(place: Place, storage: Storage) -> N
     assert await storage.keys() == []
 
 
-async def test_inner_transactions_are_part_of_the_outer_one(storage: Storage) -> None:
+async def test_inner_transactions_are_part_of_the_outer_one(storage: OwnedStorage) -> None:
     """An inner rollback undoes the inner part alone, an outer one everything."""
     async with storage.transaction() as outer:
         outer.put("a", 1)
@@ -174,7 +174,7 @@ async def test_inner_transactions_are_part_of_the_outer_one(storage: Storage) ->
     assert await storage.list() == {"a": 1, "b": 2}
 
 
-async def test_an_outer_transaction_waits_for_inner_ones(storage: Storage) -> None:
+async def test_an_outer_transaction_waits_for_inner_ones(storage: OwnedStorage) -> None:
     """Rolling it back under one is an error, and an inner one does not outlive it."""
     async with storage.transaction() as outer, outer.transaction() as inner:
         with pytest.raises(TransactionBusy):
@@ -191,7 +191,7 @@ async def test_an_outer_transaction_waits_for_inner_ones(storage: Storage) -> No
     assert await storage.keys() == ["a"]
 
 
-async def test_transactions_of_several_tasks_run_one_after_another(storage: Storage) -> None:
+async def test_transactions_of_several_tasks_run_one_after_another(storage: OwnedStorage) -> None:
     """Read, change, write: none of a hundred increments is lost."""
     storage.put("n", 0)
     await storage.sync()
@@ -206,7 +206,7 @@ async def test_transactions_of_several_tasks_run_one_after_another(storage: Stor
     assert await storage.get("n") == 100
 
 
-async def test_what_other_tasks_write_meanwhile_shows(storage: Storage) -> None:
+async def test_what_other_tasks_write_meanwhile_shows(storage: OwnedStorage) -> None:
     """Unless the transaction has written the key itself; then its commit wins."""
     go, gone = asyncio.Event(), asyncio.Event()
 
@@ -226,7 +226,7 @@ async def test_what_other_tasks_write_meanwhile_shows(storage: Storage) -> None:
     assert await storage.list() == {"a": "txn", "b": "task"}
 
 
-async def test_delete_all_inside_a_transaction(place: Place, storage: Storage) -> None:
+async def test_delete_all_inside_a_transaction(place: Place, storage: OwnedStorage) -> None:
     """It hides everything at once, is undone with the transaction, and commits with it."""
     storage.put({"a": 1, "b": 2})
     storage.set_alarm(time.time() + 60)
@@ -250,7 +250,7 @@ async def test_delete_all_inside_a_transaction(place: Place, storage: Storage) -
     assert await storage.get_alarm() is None
 
 
-async def test_large_values_in_a_transaction(place: Place, storage: Storage) -> None:
+async def test_large_values_in_a_transaction(place: Place, storage: OwnedStorage) -> None:
     """They are buffered as all else."""
     storage.put_large("value", bytes(3 * 2**20))
     storage = await place.reopen(storage)
@@ -267,7 +267,7 @@ async def test_large_values_in_a_transaction(place: Place, storage: Storage) -> 
     assert (await storage.size()).keys == 2
 
 
-async def test_a_transaction_keeps_the_input_gate_shut(storage: Storage) -> None:
+async def test_a_transaction_keeps_the_input_gate_shut(storage: OwnedStorage) -> None:
     """From its start to its end, however it ends."""
     assert storage.reads_pending == 0
     async with storage.transaction() as txn:
@@ -276,7 +276,7 @@ async def test_a_transaction_keeps_the_input_gate_shut(storage: Storage) -> None
     assert storage.reads_pending == 0
 
 
-async def test_unconfirmed_writes_in_a_transaction(storage: Storage) -> None:
+async def test_unconfirmed_writes_in_a_transaction(storage: OwnedStorage) -> None:
     """It is confirmed unless all of its writes are unconfirmed."""
     before = storage.gate
     async with storage.transaction() as txn:
@@ -288,7 +288,7 @@ async def test_unconfirmed_writes_in_a_transaction(storage: Storage) -> None:
     assert storage.gate == before + 1
 
 
-async def test_a_refused_call_leaves_the_transaction_open(storage: Storage) -> None:
+async def test_a_refused_call_leaves_the_transaction_open(storage: OwnedStorage) -> None:
     """Who catches the error goes on."""
     async with storage.transaction() as txn:
         txn.put("a", 1)
@@ -297,7 +297,7 @@ async def test_a_refused_call_leaves_the_transaction_open(storage: Storage) -> N
     assert await storage.list() == {"a": 1}
 
 
-async def test_a_transaction_on_storage_that_was_reset_fails(storage: Storage) -> None:
+async def test_a_transaction_on_storage_that_was_reset_fails(storage: OwnedStorage) -> None:
     """Its end raises, and nothing of it is written."""
 
     async def reset_inside() -> None:

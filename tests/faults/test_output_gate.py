@@ -91,5 +91,5 @@ async def test_nothing_leaves_when_the_flush_fails_for_good(
     gateway.text(1, "never confirmed", lost)
     await gateway.done(lost)
     # The server had applied the flush, so the event is not handled again: its effect is there once.
-    assert stage.room.storage.durable == stage.room.storage.gate
+    assert stage.room.owned.durable == stage.room.owned.gate
     assert await stage.room.storage.get("count") == 2

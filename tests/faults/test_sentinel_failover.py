@@ -12,9 +12,9 @@ import pytest
 from parlour.storage import (
     FlushMissing,
     NotOwner,
+    OwnedStorage,
     RedisBackend,
     RedisConnection,
-    Storage,
     StorageReset,
 )
 from parlour.storage.opening import look_at_server, open_blocking
@@ -51,8 +51,8 @@ async def _backend(servers: WatchedServers) -> AsyncIterator[RedisBackend]:
         await backend.close()
 
 
-async def _claim(backend: RedisBackend, space: str, owner: str = "owner") -> Storage:
-    return Storage(backend, await backend.claim(space, owner=owner, address=""))
+async def _claim(backend: RedisBackend, space: str, owner: str = "owner") -> OwnedStorage:
+    return OwnedStorage(backend, await backend.claim(space, owner=owner, address=""))
 
 
 async def _read(backend: RedisBackend, space: str) -> dict[str, object]:
@@ -232,7 +232,7 @@ async def test_what_the_replica_lacked_is_missed_and_never_built_upon(
 
         claim = await backend.claim("chat/unknown", owner="newer", address="")
         assert claim.epoch == 1  # the same as that of the claim that was lost
-        newer = Storage(backend, claim)
+        newer = OwnedStorage(backend, claim)
         newer.put("key", "newer")
         await newer.sync()
         unknown.put("key", "older")

@@ -8,19 +8,19 @@ import signal
 import sys
 
 import pytest
-from parlour.storage import RedisBackend, RedisConnection, Storage
+from parlour.storage import OwnedStorage, RedisBackend, RedisConnection
 
 SPACE = "chat/lobby"
 
 # Writes and reports each write that is durable, until it is told that it is not the owner.
 OLDER_OWNER = f"""
 import asyncio, sys
-from parlour.storage import NotOwner, RedisBackend, RedisConnection, Storage
+from parlour.storage import NotOwner, RedisBackend, RedisConnection, OwnedStorage
 
 async def main():
     backend = RedisBackend(RedisConnection(sys.argv[1]))
     claim = await backend.claim({SPACE!r}, owner="older", address="")
-    storage = Storage(backend, claim)
+    storage = OwnedStorage(backend, claim)
     for number in range(10**9):
         storage.put({{"first": number, "second": number, f"key{{number % 500}}": number}})
         try:
@@ -53,7 +53,7 @@ async def test_a_paused_owner_is_fenced_off(valkey_url: str) -> None:
         os.kill(older.pid, signal.SIGSTOP)
 
         claim = await backend.claim(SPACE, owner="newer", address="", takeover_epoch=1)
-        newer = Storage(backend, claim)
+        newer = OwnedStorage(backend, claim)
         found = await newer.list()
         assert found["first"] == found["second"]
         newer.put("second", "newer")
@@ -68,7 +68,7 @@ async def test_a_paused_owner_is_fenced_off(valkey_url: str) -> None:
         await newer.close()
         claim = await backend.claim(SPACE, owner="newer", address="")
         expected = {**found, "second": "newer", "third": "newer"}
-        assert await Storage(backend, claim).list() == dict(sorted(expected.items()))
+        assert await OwnedStorage(backend, claim).list() == dict(sorted(expected.items()))
     finally:
         if older.returncode is None:
             os.kill(older.pid, signal.SIGKILL)

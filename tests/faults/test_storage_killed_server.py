@@ -9,7 +9,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from parlour.storage import EmbeddedServer, RedisBackend, RedisConnection, Storage, StorageLimits
+from parlour.storage import (
+    EmbeddedServer,
+    OwnedStorage,
+    RedisBackend,
+    RedisConnection,
+    StorageLimits,
+)
 
 from ..support.killing import kill_9
 from ..support.layout import check_layout
@@ -44,13 +50,13 @@ class Writer:
         self._backend = backend
         self._space = space
         self._chance = chance
-        self.storage: Storage | None = None
+        self.storage: OwnedStorage | None = None
 
     async def wake(self) -> None:
         """Claim the space as a new owner would, and check what is there."""
         claim = await self._backend.claim(self._space, owner="owner", address="")
         await check_layout(self._backend, claim, LIMITS)
-        self.storage = Storage(self._backend, claim, limits=LIMITS)
+        self.storage = OwnedStorage(self._backend, claim, limits=LIMITS)
         found = await self._check()
         assert self.acknowledged <= found <= self.begun
         self.acknowledged = self.begun = found

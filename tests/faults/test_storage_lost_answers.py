@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from parlour.storage import (
+    OwnedStorage,
     RedisBackend,
     RedisConnection,
-    Storage,
     StorageError,
     StorageLimits,
     StorageReset,
@@ -32,11 +32,11 @@ async def link(valkey_url: str, tmp_path: Path) -> AsyncIterator[CuttableLink]:
         yield link
 
 
-async def opened(link: CuttableLink, **limits: float) -> tuple[RedisBackend, Storage]:
+async def opened(link: CuttableLink, **limits: float) -> tuple[RedisBackend, OwnedStorage]:
     connection = RedisConnection(link.url, limits=ConnectionLimits(**limits))  # type: ignore[arg-type]
     backend = RedisBackend(connection, limits=LIMITS)
     claim = await backend.claim(SPACE, owner="owner", address="")
-    return backend, Storage(backend, claim, limits=LIMITS)
+    return backend, OwnedStorage(backend, claim, limits=LIMITS)
 
 
 async def test_nothing_is_durable_before_the_answer(link: CuttableLink) -> None:
@@ -85,7 +85,9 @@ async def test_lost_answers_are_asked_for_again(link: CuttableLink, seed: int) -
     claim = await backend.claim(SPACE, owner="owner", address="")
     await check_layout(backend, claim, LIMITS)
     assert claim.flush_number == storage.durable > first
-    assert await Storage(backend, claim, limits=LIMITS).list() == dict(sorted(expected.items()))
+    assert await OwnedStorage(backend, claim, limits=LIMITS).list() == dict(
+        sorted(expected.items())
+    )
     await backend.close()
 
 
@@ -96,7 +98,7 @@ async def test_patience_has_an_end(link: CuttableLink) -> None:
         RedisConnection(link.url, limits=ConnectionLimits(patience_s=0.3)), limits=LIMITS
     )
     claim = await backend.claim(SPACE, owner="owner", address="")
-    storage = Storage(backend, claim, limits=LIMITS, on_failed=failed.append)
+    storage = OwnedStorage(backend, claim, limits=LIMITS, on_failed=failed.append)
     storage.put({"a": 1, "b": 1})
     await storage.sync()
     durable = storage.durable

@@ -12,7 +12,7 @@ from typing import Any
 import redis
 from click.testing import CliRunner, Result
 from parlour.actors.messages import RoomKey
-from parlour.storage import RedisBackend, Storage
+from parlour.storage import OwnedStorage, RedisBackend
 from parlour.storage.keys import lease_key
 from parlour.storage.redis_cluster import connect
 
@@ -58,7 +58,7 @@ class Operator:
         connection = await connect(self.url)
         backend = RedisBackend(connection)
         claim = await backend.claim(key.space, owner=owner or "gone", address="/run/room.sock")
-        storage = Storage(backend, claim)
+        storage = OwnedStorage(backend, claim)
         storage.put(values)
         storage.put_large("film", bytes(3_000_000))
         storage.set_alarm(time.time() + 3600)

@@ -13,7 +13,7 @@ from parlour.runtime.alarm_clock import TAKEN_S, UNKNOWN_S, AlarmClock
 from parlour.runtime.manager_client import Managers
 from parlour.runtime.route import PendingEvent, Route
 from parlour.runtime.router import Router
-from parlour.storage import MemoryBackend, Storage
+from parlour.storage import MemoryBackend, OwnedStorage
 
 
 class Listener:
@@ -49,7 +49,9 @@ class Bench:
         return self.backend
 
     async def set_alarm(self, key: RoomKey, at_s: float) -> None:
-        storage = Storage(self.backend, await self.backend.claim(key.space, owner="o", address=""))
+        storage = OwnedStorage(
+            self.backend, await self.backend.claim(key.space, owner="o", address="")
+        )
         storage.set_alarm(at_s)
         await storage.close()
 

@@ -379,7 +379,7 @@ async def test_a_call_whose_writes_are_durable_is_not_handled_again(
     assert room is not None
     room.output.shut()  # what it says from now on is lost with its process
     call = b.note("once")
-    await until(lambda: room.storage.durable >= 2)
+    await until(lambda: room.owned.durable >= 2)
     room.break_off("a test wants it")
     with pytest.raises(AnswerLost, match="has done what was asked"):
         await call

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,10 @@ import redis
 from parlour.actors import schedules
 from parlour.actors.messages import RoomKey
 from parlour.storage.alarms import running
+from parlour.storage.embedded import EmbeddedServer
 from parlour.storage.keys import ALARM, alarm_index_keys, alarm_index_of, metadata_key
 
+from ..support.killing import kill_9
 from .operators import Operator
 
 LOBBY = RoomKey("chat", "lobby")
@@ -169,6 +173,26 @@ def test_a_server_that_cannot_be_reached_is_one_sentence() -> None:
         sentence = Operator("redis://user:hunter2@127.0.0.1:1/0").refused("rooms")
     assert "127.0.0.1:1" in sentence
     assert "hunter2" not in sentence
+
+
+def test_a_server_that_does_not_answer_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within a bounded time: one that is away while its starter is there, and one that is stuck."""
+    monkeypatch.setattr("parlour.storage.visiting.STARTING_S", 0.2)
+    monkeypatch.setattr("parlour.runtime.rooms_server.PATIENCE_S", 0.2)
+    with EmbeddedServer(tmp_path / "storage") as server:
+        kill_9(server)
+        for command in (["rooms"], ["room", "show", "a/b"], ["storage", "list", "a/b"]):
+            sentence = Operator("").refused(*command, "--data", str(tmp_path))
+            assert "has not answered for 0.2 s; that process starts it again" in sentence
+        server.start()
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGSTOP)
+        assert "has not answered" in Operator("").refused("rooms", "--data", str(tmp_path))
+        assert "no answer from unix:" in Operator(server.url).refused("rooms")
+        os.kill(server.pid, signal.SIGCONT)
+        assert Operator("").run("rooms", "--data", str(tmp_path)).exit_code == 0
 
 
 def test_a_folder_without_rooms_is_one_sentence(tmp_path: Path) -> None:

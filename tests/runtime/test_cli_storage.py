@@ -15,7 +15,7 @@ import numpy
 import pytest
 from parlour.actors.messages import RoomKey
 from parlour.runtime import room_storage
-from parlour.storage import Alarm, EmbeddedServer, RedisBackend, Storage
+from parlour.storage import Alarm, EmbeddedServer, OwnedStorage, RedisBackend
 from parlour.storage.index import ShardIndex
 from parlour.storage.inspection import Inspector
 from parlour.storage.keys import shard_key
@@ -50,7 +50,7 @@ async def stored(url: str, key: RoomKey, owner: str) -> Stored:
     connection = await connect(url)
     backend = RedisBackend(connection)
     claim = await backend.claim(key.space, owner=owner, address="")
-    storage = Storage(backend, claim)
+    storage = OwnedStorage(backend, claim)
     found = await storage.list(), await storage.get_large("film"), dict(storage.named_alarms())
     await backend.release(key.space, owner=claim.owner, epoch=claim.epoch)
     await connection.close()

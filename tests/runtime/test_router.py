@@ -271,9 +271,12 @@ async def test_a_room_that_is_held_elsewhere_is_asked_for_again(stage: Stage) ->
 
 @pytest.mark.parametrize("trouble", ["no place", "no room actor", "no manager", "always refused"])
 async def test_a_room_that_cannot_be_woken_is_given_up_after_a_while(
-    stage: Stage, trouble: str
+    stage: Stage, trouble: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Everything that waits fails and may be tried again; not before its patience is over."""
+    """Everything that waits fails and may be tried again; not before its patience is over.
+
+    Why is for the log alone.
+    """
     if trouble == "no place":
         stage.manager.error = "all are taken"
     elif trouble == "no room actor":
@@ -296,6 +299,9 @@ async def test_a_room_that_cannot_be_woken_is_given_up_after_a_while(
         (b"b", "the room cannot be woken now", True),
     ]
     assert stage.route is not route
+    why = {"no place": "all are taken", "no room actor": "[Errno 2]", "no manager": ""}
+    if trouble in why:
+        assert f"was not woken in time: {why[trouble]}" in caplog.text
 
 
 async def test_a_very_long_outage_is_survived(stage: Stage) -> None:

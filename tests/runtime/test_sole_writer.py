@@ -8,7 +8,7 @@ import pytest
 from parlour.actors.messages import RoomKey
 from parlour.runtime.rooms_server import NotDone, RoomsServer
 from parlour.runtime.sole_writer import sole_writer
-from parlour.storage import Claim, ClaimHeld, NotOwner, Storage
+from parlour.storage import Claim, ClaimHeld, NotOwner, OwnedStorage
 from parlour.storage.inspection import Inspector, SpaceState
 from parlour.storage.keys import lease_key
 from parlour.storage.redis_cluster import connect
@@ -69,13 +69,13 @@ async def test_a_live_room_is_left_alone(server: RoomsServer) -> None:
         async with sole_writer(server, KEY):
             pass
     assert (await state(server)).metadata.epoch == held.epoch
-    await Storage(server.backend, held).sync()
+    await OwnedStorage(server.backend, held).sync()
     await server.connection.execute("DEL", lease_key("room actor"))
 
 
 async def test_the_claim_of_a_dead_owner_is_taken(server: RoomsServer) -> None:
     """Its lease is gone; should it still be there after all, its flushes are refused."""
-    dead = Storage(server.backend, await claim(server, "dead"))
+    dead = OwnedStorage(server.backend, await claim(server, "dead"))
     async with sole_writer(server, KEY) as (storage, _):
         storage.put("a", "ours")
     dead.put("a", "late")
@@ -92,7 +92,7 @@ async def test_a_command_that_lost_the_room_is_told(server: RoomsServer) -> None
     storage.put("a", "late")
     with pytest.raises(NotOwner):
         await writing.__aexit__(None, None, None)
-    assert await Storage(server.backend, woken).get("a") is None
+    assert await OwnedStorage(server.backend, woken).get("a") is None
     assert (await state(server)).metadata.owner == "room actor"
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import redis
-from parlour.storage import Alarm, NotOwner, RedisBackend, Storage
+from parlour.storage import Alarm, NotOwner, OwnedStorage, RedisBackend
 from parlour.storage.alarm_index import AlarmIndex
 from parlour.storage.keys import ALARM_INDEX_PARTS, alarm_index_keys, alarm_index_of
 from parlour.storage.redis_cluster import ClusterConnection, connect
@@ -82,10 +82,12 @@ async def test_a_commit_that_was_refused_leaves_at_most_an_early_entry(
 ) -> None:
     """The owner who was overtaken has not moved the alarm later, and the next one corrects it."""
     backend = RedisBackend(RedisConnection(valkey_url))
-    storage = Storage(backend, await backend.claim(SPACE, owner="a", address=""))
+    storage = OwnedStorage(backend, await backend.claim(SPACE, owner="a", address=""))
     storage.change_alarm("x", Alarm(500))
     await storage.sync()
-    winner = Storage(backend, await backend.claim(SPACE, owner="b", address="", takeover_epoch=1))
+    winner = OwnedStorage(
+        backend, await backend.claim(SPACE, owner="b", address="", takeover_epoch=1)
+    )
     storage.change_alarm("x", Alarm(100))
     with pytest.raises(NotOwner):
         await storage.sync()
@@ -103,7 +105,7 @@ async def test_the_entry_is_there_before_the_flush_is_applied(
 ) -> None:
     """The server sees them in this order, and so does its append-only file."""
     backend = RedisBackend(RedisConnection(valkey_url))
-    storage = Storage(backend, await backend.claim(SPACE, owner="a", address=""))
+    storage = OwnedStorage(backend, await backend.claim(SPACE, owner="a", address=""))
     with server.monitor() as monitor:  # type: ignore[no-untyped-call]
         storage.change_alarm("x", Alarm(500))
         await storage.sync()
@@ -129,7 +131,7 @@ async def test_a_space_is_shown_and_taken_in_a_cluster(cluster_url: str) -> None
     backend = RedisBackend(connection)
     spaces = [f"chat/{number}" for number in range(3 * ALARM_INDEX_PARTS)]
     for space in spaces:
-        storage = Storage(backend, await backend.claim(space, owner="a", address=""))
+        storage = OwnedStorage(backend, await backend.claim(space, owner="a", address=""))
         storage.change_alarm("x", Alarm(500))
         await storage.close()
     assert await backend.take_due(499, until_ms=900, count_max=1000) == []

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from parlour.storage import RedisBackend, Storage, StorageError, StorageLimits, decode, encode
+from parlour.storage import OwnedStorage, RedisBackend, StorageError, StorageLimits, decode, encode
 from parlour.storage import durable as durable_module
 from parlour.storage.backend import FIRST_SHARD
 from parlour.storage.durable import LOOKS_MAX, DurableSpace
@@ -40,10 +40,12 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def storage(connection: RedisClient) -> AsyncIterator[Storage]:
+async def storage(connection: RedisClient) -> AsyncIterator[OwnedStorage]:
     """The storage of the space's owner, over the same connection."""
     backend = RedisBackend(connection, limits=LIMITS)
-    storage = Storage(backend, await backend.claim(SPACE, owner="owner", address=""), limits=LIMITS)
+    storage = OwnedStorage(
+        backend, await backend.claim(SPACE, owner="owner", address=""), limits=LIMITS
+    )
     yield storage
     storage.abandon()
 
@@ -61,7 +63,7 @@ async def listed(space: DurableSpace, wanted: KeyRange = EVERYTHING) -> dict[str
 
 
 async def test_everything_that_is_durable_is_read(
-    connection: RedisClient, storage: Storage
+    connection: RedisClient, storage: OwnedStorage
 ) -> None:
     """In key order, and nothing of what storage keeps for itself."""
     expected = {f"{number:03}": number for number in range(100)}
@@ -88,7 +90,7 @@ async def test_everything_that_is_durable_is_read(
     ],
 )
 async def test_a_range_is_what_list_gives(
-    connection: RedisClient, storage: Storage, bounds: dict[str, Any]
+    connection: RedisClient, storage: OwnedStorage, bounds: dict[str, Any]
 ) -> None:
     """The same keys in the same order."""
     storage.put({f"{number:03}": number for number in range(100)})
@@ -103,7 +105,9 @@ async def test_a_range_is_what_list_gives(
     assert list(found) == sorted(found)
 
 
-async def test_what_is_not_flushed_is_not_read(connection: RedisClient, storage: Storage) -> None:
+async def test_what_is_not_flushed_is_not_read(
+    connection: RedisClient, storage: OwnedStorage
+) -> None:
     """It is not durable, and may never be."""
     storage.put("a", 1)
     await storage.sync()
@@ -117,7 +121,7 @@ async def test_what_is_not_flushed_is_not_read(connection: RedisClient, storage:
 
 
 async def test_keys_that_move_while_they_are_read_are_found(
-    connection: RedisClient, storage: Storage
+    connection: RedisClient, storage: OwnedStorage
 ) -> None:
     """Between two pages shards split, merge and are dropped; a key that stays is in one page."""
     stay = {f"{number:03}": number for number in range(0, 100, 5)}
@@ -141,7 +145,7 @@ async def test_keys_that_move_while_they_are_read_are_found(
 
 
 async def test_a_small_space_that_moves_out_while_it_is_read_is_found(
-    connection: RedisClient, storage: Storage
+    connection: RedisClient, storage: OwnedStorage
 ) -> None:
     """The reader knows its keys in the hash of the metadata; then they are in others, then back."""
     small: dict[str, object] = {f"{number:03}": number for number in range(5)}
@@ -161,7 +165,9 @@ async def test_a_small_space_that_moves_out_while_it_is_read_is_found(
     assert await asked.read(["003", "099"]) == {"003": encode(3)}
 
 
-async def test_metadata_are_not_taken_for_keys(connection: RedisClient, storage: Storage) -> None:
+async def test_metadata_are_not_taken_for_keys(
+    connection: RedisClient, storage: OwnedStorage
+) -> None:
     """Of a small space, which has them in the same hash."""
     storage.put({name: name for name in ("e", "o", "0", "")})
     storage.put_large("large", 1)
@@ -175,7 +181,7 @@ async def test_metadata_are_not_taken_for_keys(connection: RedisClient, storage:
 
 
 async def test_fields_that_get_other_names_are_found(
-    connection: RedisClient, storage: Storage
+    connection: RedisClient, storage: OwnedStorage
 ) -> None:
     """A key that begins otherwise than the rest: then `b` is its field, where it was `aab`'s."""
     storage.put({"aaa": 1, "aab": 2})
@@ -188,7 +194,9 @@ async def test_fields_that_get_other_names_are_found(
     assert await listed(spaces[2]) == {"aaa": 1, "aab": 2, "b": 3}
 
 
-async def test_the_first_key_of_a_space_is_found(connection: RedisClient, storage: Storage) -> None:
+async def test_the_first_key_of_a_space_is_found(
+    connection: RedisClient, storage: OwnedStorage
+) -> None:
     """By whoever has looked before, when it held none; and of one that stays empty, none is."""
     storage.set_alarm(10.0)
     await storage.sync()
@@ -202,7 +210,7 @@ async def test_the_first_key_of_a_space_is_found(connection: RedisClient, storag
 
 
 async def test_a_space_that_was_deleted_and_is_new_is_found(
-    connection: RedisClient, storage: Storage
+    connection: RedisClient, storage: OwnedStorage
 ) -> None:
     """The numbers of its shards begin anew: where they cut the keys is not where they did."""
     storage.put(dict.fromkeys(["10", "11", "12", "13", "14", "15", "16", "17", "18"], "old"))
@@ -213,7 +221,7 @@ async def test_a_space_that_was_deleted_and_is_new_is_found(
     backend = RedisBackend(connection, limits=LIMITS)
     await backend.forget(SPACE, owner="owner", epoch=1, flush_number=storage.durable)
     claim = await backend.claim(SPACE, owner="owner", address="")
-    storage = Storage(backend, claim, limits=LIMITS)
+    storage = OwnedStorage(backend, claim, limits=LIMITS)
     storage.put(dict.fromkeys(["10", "11", "110", "111", "112", "113", "114", "115", "116"], "new"))
     await storage.sync()
     state = (await look(connection)).state
@@ -225,7 +233,7 @@ async def test_a_space_that_was_deleted_and_is_new_is_found(
 
 
 async def test_a_page_is_one_state_while_the_owner_writes(
-    connection: RedisClient, storage: Storage
+    connection: RedisClient, storage: OwnedStorage
 ) -> None:
     """Two keys that change together are never read apart, though they are in two shards."""
     storage.put({f"{number:03}": 0 for number in range(30)})
@@ -249,7 +257,7 @@ async def test_a_page_is_one_state_while_the_owner_writes(
     assert await writer > 1
 
 
-async def test_large_values_are_read_whole(connection: RedisClient, storage: Storage) -> None:
+async def test_large_values_are_read_whole(connection: RedisClient, storage: OwnedStorage) -> None:
     """Also one whose key holds the sign that separates pieces, or is empty."""
     values = {"": b"empty", "a": bytes(3 * 2**20), "a\0": "other", "a\x0000": [1], "ä": 5}
     for key, value in values.items():
@@ -268,7 +276,7 @@ async def test_large_values_are_read_whole(connection: RedisClient, storage: Sto
 
 
 async def test_a_large_value_that_is_rewritten_is_read_whole(
-    connection: RedisClient, storage: Storage
+    connection: RedisClient, storage: OwnedStorage
 ) -> None:
     """Longer and shorter in turn: what is read is one of them, never parts of two."""
     sizes = [3 * 2**20, 5 * 2**20 + 1, 1000]
@@ -293,7 +301,7 @@ async def test_a_large_value_that_is_rewritten_is_read_whole(
 
 
 async def test_a_space_that_is_deleted_meanwhile_is_told(
-    connection: RedisClient, storage: Storage
+    connection: RedisClient, storage: OwnedStorage
 ) -> None:
     """Rather than taken for an empty one."""
     storage.put("a", 1)
@@ -307,7 +315,7 @@ async def test_a_space_that_is_deleted_meanwhile_is_told(
 
 
 async def test_reading_gives_up_at_a_space_that_never_stays(
-    connection: RedisClient, storage: Storage, monkeypatch: pytest.MonkeyPatch
+    connection: RedisClient, storage: OwnedStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After `LOOKS_MAX` looks, with what to do."""
     storage.put("a", 1)
@@ -346,7 +354,7 @@ async def test_a_half_moved_space_waits(
     connection = await connect(cluster_url)
     backend = RedisBackend(connection, limits=LIMITS)
     claim = await backend.claim(SPACE, owner="owner", address="")
-    storage = Storage(backend, claim, limits=LIMITS)
+    storage = OwnedStorage(backend, claim, limits=LIMITS)
     storage.put({f"{number:03}": number for number in range(100)})
     await storage.sync()
     name = metadata_key(SPACE)

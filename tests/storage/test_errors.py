@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from parlour.storage import errors, transaction_errors
+from parlour.storage import claim_errors, errors, transaction_errors
 from parlour.storage.errors import StorageError
 
 EXAMPLES = {
@@ -48,7 +48,7 @@ EXAMPLES = {
         "sync() inside a transaction, whose writes are made at its end; "
         "call sync() after its `async with` block"
     ),
-    errors.StorageClosed("chat/a"): (
+    claim_errors.StorageClosed("chat/a"): (
         "storage of 'chat/a' is closed, its room hibernates; "
         "finish the work of background tasks before the handler returns"
     ),
@@ -56,19 +56,19 @@ EXAMPLES = {
         "storage of 'chat/a' was used in a thread of its own; use it in the room's event loop "
         "alone: compute in the thread, and store what it returns"
     ),
-    errors.StorageReset("chat/a", "the disk is full"): (
+    claim_errors.StorageReset("chat/a", "the disk is full"): (
         "storage of 'chat/a' was reset: the disk is full"
     ),
-    errors.FlushMissing("chat/a", 8, 5): (
+    claim_errors.FlushMissing("chat/a", 8, 5): (
         "storage of 'chat/a' was reset: flush 8 cannot follow flush 5, the last one that the "
         "server has: it lost 2 acknowledged before, as a fail-over to a late replica does, or a "
         "crash of a server that does not fsync always; the room goes on from what is there"
     ),
-    errors.NotOwner("chat/a", 1, 2): (
+    claim_errors.NotOwner("chat/a", 1, 2): (
         "storage of 'chat/a' was reset: it was claimed with epoch 1 and the epoch is 2 now; "
         "another owner has taken over"
     ),
-    errors.ClaimHeld("process-1", "host:1", 7): (
+    claim_errors.ClaimHeld("process-1", "host:1", 7): (
         "the claim is held by 'process-1' at 'host:1' with epoch 7"
     ),
     errors.InvalidExport(3, "it is no JSON"): (
@@ -80,7 +80,8 @@ EXAMPLES = {
 
 def test_every_error_has_an_example() -> None:
     """A new error comes with its sentence here."""
-    found = [*vars(errors).values(), *vars(transaction_errors).values()]
+    modules = (errors, claim_errors, transaction_errors)
+    found = [value for module in modules for value in vars(module).values()]
     classes = {cls for cls in found if isinstance(cls, type) and issubclass(cls, StorageError)}
     roots = {StorageError, transaction_errors.TransactionError}
     assert classes - roots == {type(error) for error in EXAMPLES}

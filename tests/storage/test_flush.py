@@ -9,7 +9,7 @@ import pytest
 from parlour.storage import (
     MemoryBackend,
     NotOwner,
-    Storage,
+    OwnedStorage,
     StorageError,
     StorageLimits,
     StorageReset,
@@ -31,9 +31,9 @@ class Owner:
         self.durable: list[int] = []
         self.failed: list[StorageError] = []
 
-    async def open(self, owner: str = "owner", limits: StorageLimits | None = None) -> Storage:
+    async def open(self, owner: str = "owner", limits: StorageLimits | None = None) -> OwnedStorage:
         self.claim = await self.backend.claim(SPACE, owner=owner, address="")
-        self.storage = Storage(
+        self.storage = OwnedStorage(
             self.backend,
             self.claim,
             limits=limits,
@@ -181,7 +181,7 @@ async def test_reads_in_flight_when_a_flush_fails_fail_too(owner: Owner) -> None
     """What they would tell is of a state that nobody vouches for."""
     limits = StorageLimits(cache_bytes_max=0)
     owner.claim.values = None
-    storage = Storage(owner.backend, owner.claim, limits=limits)
+    storage = OwnedStorage(owner.backend, owner.claim, limits=limits)
     storage.put("a", 1)
     await storage.sync()
     owner.backend.delays = Delays(commit_answer=3, read_answer=9)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from parlour.storage import Alarm, EmbeddedServer, NotOwner, RedisBackend, Storage
+from parlour.storage import Alarm, EmbeddedServer, NotOwner, OwnedStorage, RedisBackend
 from parlour.storage import inspection as inspection_module
 from parlour.storage.alarms import UNNAMED
 from parlour.storage.backend import FIRST_SHARD
+from parlour.storage.claim_errors import FlushMissing
 from parlour.storage.embedded_process import find_server
-from parlour.storage.errors import FlushMissing
 from parlour.storage.inspection import (
     Cursor,
     Inspector,
@@ -52,10 +52,10 @@ class Server:
     def inspector(self) -> Inspector:
         return Inspector(self.connection)
 
-    async def store(self, space: str, *, owner: str = "owner", stays: bool = False) -> Storage:
+    async def store(self, space: str, *, owner: str = "owner", stays: bool = False) -> OwnedStorage:
         """Store two keys in a space, and give its claim back unless it `stays`."""
         claim = await self.backend.claim(space, owner=owner, address=f"{owner}.sock")
-        storage = Storage(self.backend, claim)
+        storage = OwnedStorage(self.backend, claim)
         storage.put({"a": 1, "b": space})
         await storage.sync()
         if not stays:
@@ -176,7 +176,7 @@ async def test_a_space_is_live_if_its_owner_has_a_lease(server: Server) -> None:
 async def test_a_state_tells_everything(server: Server) -> None:
     """Epoch, owner, lease, shards, sizes, alarms and progress."""
     claim = await server.backend.claim("chat/a", owner="alive", address="alive.sock")
-    storage = Storage(
+    storage = OwnedStorage(
         server.backend,
         claim,
         progress=lambda: {"gateway": 7},

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 import pytest
 from parlour.storage import (
     MemoryBackend,
+    OwnedStorage,
     RedisBackend,
     RedisConnection,
-    Storage,
     StorageError,
     ValueTooLarge,
     WriteBufferFull,
@@ -46,9 +46,9 @@ def backend() -> Watched:
     return Watched()
 
 
-async def opened(backend: MemoryBackend, **options: object) -> Storage:
+async def opened(backend: MemoryBackend, **options: object) -> OwnedStorage:
     claim = await backend.claim(SPACE, owner="owner", address="")
-    return Storage(backend, claim, **options)  # type: ignore[arg-type]
+    return OwnedStorage(backend, claim, **options)  # type: ignore[arg-type]
 
 
 def test_pieces_that_are_more_than_a_slice_go_ahead() -> None:
@@ -166,8 +166,8 @@ async def valkey(valkey_url: str) -> AsyncIterator[RedisBackend]:
 @pytest.mark.timeout(120)
 async def test_others_are_answered_while_a_large_value_is_on_its_way(valkey: RedisBackend) -> None:
     """Between two slices: a server that is given all of it at once answers nobody meanwhile."""
-    film = Storage(valkey, await valkey.claim("a", owner="o", address=""))
-    chat = Storage(valkey, await valkey.claim("b", owner="o", address=""))
+    film = OwnedStorage(valkey, await valkey.claim("a", owner="o", address=""))
+    chat = OwnedStorage(valkey, await valkey.claim("b", owner="o", address=""))
     film.put_large("film", bytes(64 * MIB))
     on_its_way = asyncio.ensure_future(film.sync())
     flushes = 0
@@ -184,7 +184,7 @@ async def test_what_was_accepted_before_the_buffer_was_full_becomes_durable(
     valkey: RedisBackend,
 ) -> None:
     """The refusal is for the caller alone: the flush is not more than the connection takes."""
-    storage = Storage(valkey, await valkey.claim("a", owner="o", address=""))
+    storage = OwnedStorage(valkey, await valkey.claim("a", owner="o", address=""))
     accepted = 0
 
     def put_on() -> None:
@@ -238,7 +238,7 @@ async def test_a_value_of_an_earlier_build_is_read_and_replaced(backend: Watched
     assert (await storage.size()).keys == 2
 
 
-async def reopened(backend: MemoryBackend, storage: Storage) -> Storage:
+async def reopened(backend: MemoryBackend, storage: OwnedStorage) -> OwnedStorage:
     """The space, opened anew."""
     await storage.sync()
     return await opened(backend)

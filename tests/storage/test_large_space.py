@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import redis
-from parlour.storage import RedisBackend, RedisConnection, Storage, StorageLimits
+from parlour.storage import OwnedStorage, RedisBackend, RedisConnection, StorageLimits
 
 SPACE = "chat/lobby"
 SOAK = bool(os.environ.get("PARLOUR_SOAK"))
@@ -40,7 +40,7 @@ class Commands:
 async def test_a_room_with_very_many_keys(backend: RedisBackend, valkey_url: str) -> None:
     """A get is one round trip, a list with a limit reads two shards, memory stays bounded."""
     claim = await backend.claim(SPACE, owner="owner", address="")
-    storage = Storage(backend, claim, limits=LIMITS)
+    storage = OwnedStorage(backend, claim, limits=LIMITS)
     names = [f"key:{number * 7919 % COUNT:07}" for number in range(COUNT)]
     for start in range(0, COUNT, 1_000):
         for number, name in enumerate(names[start : start + 1_000], start):
@@ -51,7 +51,7 @@ async def test_a_room_with_very_many_keys(backend: RedisBackend, valkey_url: str
 
     began_s = time.perf_counter()
     claim = await backend.claim(SPACE, owner="owner", address="")
-    storage = Storage(backend, claim, limits=LIMITS)
+    storage = OwnedStorage(backend, claim, limits=LIMITS)
     took_s = time.perf_counter() - began_s
     assert (await storage.size()).keys == COUNT
     assert not SOAK or took_s < 0.05

@@ -5,7 +5,13 @@ from __future__ import annotations
 import random
 
 import pytest
-from parlour.storage import MemoryBackend, RedisBackend, RedisConnection, Storage, StorageLimits
+from parlour.storage import (
+    MemoryBackend,
+    OwnedStorage,
+    RedisBackend,
+    RedisConnection,
+    StorageLimits,
+)
 from parlour.storage.backend import ShardInfo
 
 from ..support.fragile_backend import Delays, FragileBackend, turns
@@ -28,7 +34,7 @@ async def test_reads_are_not_disturbed_by_flushes_under_way(seed: int) -> None:
     chance = random.Random(seed)
     backend = FragileBackend(MemoryBackend(limits=LIMITS))
     claim = await backend.claim(SPACE, owner="owner", address="")
-    storage = Storage(backend, claim, limits=LIMITS)
+    storage = OwnedStorage(backend, claim, limits=LIMITS)
     state: dict[str, object] = {}
 
     def write() -> None:
@@ -83,7 +89,7 @@ async def test_a_read_is_not_disturbed_by_fields_that_get_other_names(valkey_url
     redis = RedisBackend(RedisConnection(valkey_url), limits=LIMITS)
     backend = FragileBackend(redis)
     claim = await backend.claim(SPACE, owner="owner", address="")
-    storage = Storage(backend, claim, limits=LIMITS)
+    storage = OwnedStorage(backend, claim, limits=LIMITS)
     storage.put({"aa": 1, "aab": 2})
     await storage.sync()
     assert [info.prefix for info in storage_index(storage)] == ["aa"]
@@ -102,7 +108,7 @@ async def test_a_read_is_not_disturbed_by_fields_that_get_other_names(valkey_url
     await redis.close()
 
 
-def storage_index(storage: Storage) -> list[ShardInfo]:
+def storage_index(storage: OwnedStorage) -> list[ShardInfo]:
     """What the owner knows of its shards."""
     return storage._space.index.covering("", None)
 
@@ -111,7 +117,7 @@ async def test_a_read_that_nobody_awaits_holds_nothing_up() -> None:
     """It is finished by itself, and flushes go on."""
     backend = FragileBackend(MemoryBackend(limits=LIMITS))
     claim = await backend.claim(SPACE, owner="owner", address="")
-    storage = Storage(backend, claim, limits=LIMITS)
+    storage = OwnedStorage(backend, claim, limits=LIMITS)
     backend.delays = Delays(read_answer=20)
     storage.put({f"{number:02}": number for number in range(60)})
     await storage.sync()
@@ -127,7 +133,7 @@ async def test_a_cancelled_read_is_over() -> None:
     """Who gives up a read frees the flush that waited for it."""
     backend = FragileBackend(MemoryBackend(limits=LIMITS))
     claim = await backend.claim(SPACE, owner="owner", address="")
-    storage = Storage(backend, claim, limits=LIMITS)
+    storage = OwnedStorage(backend, claim, limits=LIMITS)
     storage.put({f"{number:02}": number for number in range(60)})
     await storage.sync()
     backend.delays = Delays(read_answer=1_000_000)
@@ -144,7 +150,7 @@ async def test_reads_under_way_are_finished_when_storage_is_closed() -> None:
     """Hibernation refuses new calls, and keeps what was promised."""
     backend = FragileBackend(MemoryBackend(limits=LIMITS))
     claim = await backend.claim(SPACE, owner="owner", address="")
-    storage = Storage(backend, claim, limits=LIMITS)
+    storage = OwnedStorage(backend, claim, limits=LIMITS)
     storage.put("01", 1)
     await storage.sync()
     backend.delays = Delays(read_answer=20)
@@ -157,7 +163,7 @@ async def test_what_is_known_is_awaited_without_the_event_loop() -> None:
     """A hit in the cache suspends nothing, so no other event gets in between."""
     backend = MemoryBackend()
     claim = await backend.claim(SPACE, owner="owner", address="")
-    storage = Storage(backend, claim)
+    storage = OwnedStorage(backend, claim)
     storage.put({"a": 1, "b": 2})
     known = [
         storage.get("a"),

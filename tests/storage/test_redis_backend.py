@@ -11,14 +11,14 @@ from parlour.storage import (
     ClaimHeld,
     DecodeError,
     NotOwner,
+    OwnedStorage,
     RedisBackend,
     RedisConnection,
-    Storage,
     StorageLimits,
     encode,
 )
 from parlour.storage.backend import Batch, Home, ShardWrites
-from parlour.storage.errors import FlushMissing
+from parlour.storage.claim_errors import FlushMissing
 
 from ..support.layout import OWN_KEY, SPACE, check_layout, claimed, shards
 
@@ -87,7 +87,7 @@ async def test_a_claim_brings_a_small_space_whole(backend: RedisBackend) -> None
     claim = await backend.claim(SPACE, owner="owner", address="")
     assert claim.values == {f"{number}": encode(number) for number in range(100)}
     assert [info.key_count for info in claim.shards] == [100]
-    storage = Storage(backend, claim)
+    storage = OwnedStorage(backend, claim)
     storage.put("large", bytes(100_000))
     await storage.close()
     claim = await backend.claim(SPACE, owner="owner", address="")
@@ -234,7 +234,7 @@ async def test_foreign_bytes_name_their_key(backend: RedisBackend, client: redis
         )
         storage = await claimed(place)
         assert await storage.get("4") == 4
-        reads: list[Callable[[Storage], Awaitable[object]]] = [
+        reads: list[Callable[[OwnedStorage], Awaitable[object]]] = [
             lambda storage: storage.get("5"),
             lambda storage: storage.get(["4", "5"]),
             lambda storage: storage.list(prefix="5"),

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 import redis
 from parlour.storage import (
+    OwnedStorage,
     RedisBackend,
     RedisConnection,
-    Storage,
     StorageLimits,
     encode,
 )
@@ -151,7 +151,7 @@ async def test_keys_are_ordered_by_bytes_whatever_the_locale(backend: RedisBacke
     claim = await backend.claim(SPACE, owner="owner", address="")
     await check_layout(backend, claim, StorageLimits())
     claim.values = None
-    found = await Storage(backend, claim).keys()
+    found = await OwnedStorage(backend, claim).keys()
     assert found == sorted({name * (r + 1) for r in range(5) for name in names}, key=str.encode)
 
 
@@ -190,7 +190,7 @@ async def test_a_key_that_begins_otherwise_shortens_the_prefix(
         await storage.sync()
         claim = await backend.claim(SPACE, owner="owner", address="")
         await check_layout(backend, claim, StorageLimits())
-        storage = Storage(backend, claim, limits=StorageLimits())
+        storage = OwnedStorage(backend, claim, limits=StorageLimits())
         assert await storage.list() == dict(sorted(expected.items()))
     assert fields(client) == [sorted(key.encode() for key in expected)]
     storage.delete(list(expected))
@@ -216,7 +216,7 @@ async def test_a_split_lengthens_prefixes_at_characters(
     assert found[0].startswith("x/")
     claim = await backend.claim(SPACE, owner="owner", address="")
     claim.values = None
-    listed = await Storage(backend, claim).list()
+    listed = await OwnedStorage(backend, claim).list()
     assert listed == {f"{a}/{number:03}": number for a in "xèé" for number in range(200)}
 
 
@@ -239,4 +239,4 @@ async def test_merged_shards_have_what_both_prefixes_share(backend: RedisBackend
     await storage.close()
     assert await prefixes(backend) == ["log/"]
     claim = await backend.claim(SPACE, owner="owner", address="")
-    assert list(await Storage(backend, claim).list()) == kept
+    assert list(await OwnedStorage(backend, claim).list()) == kept

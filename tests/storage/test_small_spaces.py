@@ -8,9 +8,9 @@ import pytest
 import redis
 from parlour.storage import (
     Alarm,
+    OwnedStorage,
     RedisBackend,
     RedisConnection,
-    Storage,
     StorageLimits,
     encode,
 )
@@ -57,7 +57,7 @@ async def test_a_small_space_is_one_key_of_the_server(
         assert (claim.values is None) == (claim_bytes_max < 0)
         assert claim.flush_number == len(names) + 1
         assert set(claim.alarms) == set(names)
-        storage = Storage(place, claim)
+        storage = OwnedStorage(place, claim)
         assert await storage.keys() == sorted(expected)
         assert await storage.get(names) == expected
         assert await storage.list() == dict(sorted(expected.items()))
@@ -91,7 +91,7 @@ async def test_a_space_that_is_not_small_any_more_moves_out(
     claim = await backend.claim(SPACE, owner="owner", address="")
     await check_layout(backend, claim, StorageLimits())
     claim.values = None
-    assert await Storage(backend, claim).list() == dict(sorted((some | growth).items()))
+    assert await OwnedStorage(backend, claim).list() == dict(sorted((some | growth).items()))
 
 
 async def test_a_space_starts_small_again_after_delete_all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import redis
 from parlour.storage import EmbeddedServer, visiting
 from parlour.storage.folder_lock import FolderLock
-from parlour.storage.server_errors import FolderInUse, NothingStored
+from parlour.storage.server_errors import NothingStored, ServerAway
 from parlour.storage.visiting import visit
 
 from ..support.killing import kill_9
@@ -88,13 +89,14 @@ def test_a_folder_without_data_is_refused_and_left_alone(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_whose_holder_has_no_server_is_in_use(
+def test_a_folder_whose_holder_has_no_server_is_said(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After some time for a server that is being started; it tells which process it is."""
+    """After some time for a server that is being started; it tells which process starts it."""
     monkeypatch.setattr(visiting, "STARTING_S", 0.1)
     lock = FolderLock(folder)
     assert lock.take_starter() is None
-    with pytest.raises(FolderInUse, match="process"), visit(folder):
+    says = f"process {os.getpid()} .* has not answered for 0.1 s"
+    with pytest.raises(ServerAway, match=says), visit(folder):
         pass
     lock.release()

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import redis
-from parlour.storage import Backend, Claim, Storage, StorageLimits
+from parlour.storage import Backend, Claim, OwnedStorage, StorageLimits
 from parlour.storage.keys import MARK, metadata_key
 
 SPACE = "chat/lobby"
 OWN_KEY = metadata_key(SPACE)
 
 
-async def claimed(backend: Backend) -> Storage:
+async def claimed(backend: Backend) -> OwnedStorage:
     """Claim the space as its owner, and open its storage."""
-    return Storage(backend, await backend.claim(SPACE, owner="owner", address=""))
+    return OwnedStorage(backend, await backend.claim(SPACE, owner="owner", address=""))
 
 
 def shards(client: redis.Redis) -> list[str]:

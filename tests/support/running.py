@@ -51,6 +51,11 @@ class RunningParlour:
             self._process.kill()
             raise AssertionError("it did not stop:\n" + "".join(self.output)) from None
 
+    def wait_for_end(self, timeout_s: float = 60.0) -> int:
+        """Wait until it ends by itself; returns the exit status."""
+        assert self._process is not None
+        return self._process.wait(timeout_s)
+
     def wait_for_line(self, part: str, timeout_s: float = 30.0) -> str:
         """Wait until a line of the output contains `part`; returns the line."""
         with self._changed:

@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.support.processes import descendants
+from tests.support.processes import Process, descendants
 from tests.support.running import RunningParlour, processes_of_session
 
 CHAT = Path(__file__).parents[2] / "examples" / "chat"
@@ -108,7 +108,10 @@ async def test_a_changed_file_is_reloaded_and_sockets_stay(
 async def test_a_private_valkey_that_is_killed_is_started_again_and_rooms_go_on(
     chat: Path, tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
-    """It is said, sockets stay, and what is said meanwhile and afterwards is answered."""
+    """It is said, sockets stay, and what is said meanwhile and afterwards is answered.
+
+    Where it cannot be started any more that is one sentence and exit status 1.
+    """
     parlour = RunningParlour(chat, tmp_path / "data")
     await asyncio.to_thread(parlour.start)
     try:
@@ -118,11 +121,7 @@ async def test_a_private_valkey_that_is_killed_is_started_again_and_rooms_go_on(
                 await client.send_str(text)
                 while text not in await client.receive_str():
                     pass
-                (valkey,) = [
-                    process
-                    for process in descendants(parlour.session)
-                    if "valkey-server" in process.name
-                ]
+                (valkey,) = valkeys(parlour)
                 assert valkey.send(signal.SIGKILL)
                 await client.send_str(f"{text} while it is away")
                 while "while it is away" not in await client.receive_str():
@@ -130,8 +129,25 @@ async def test_a_private_valkey_that_is_killed_is_started_again_and_rooms_go_on(
         said = "".join(parlour.output)
         assert said.count("the private Valkey has ended and is started again") == 2
         assert said.count("the private Valkey answers again") == 2
+        # One that cannot be started any more, whatever is tried, ends it all.
+        log = tmp_path / "data" / "storage" / "appendonlydir"
+        log.rename(log.parent / "aside")
+        log.write_text("no folder")
+        (valkey,) = valkeys(parlour)
+        assert valkey.send(signal.SIGKILL)
+        assert await asyncio.to_thread(parlour.wait_for_end) == 1
+        sentence = parlour.wait_for_line("Error: the private Valkey did not start")
+        assert "5 times in a row" in sentence
+        assert str(tmp_path / "data" / "storage" / "valkey.log") in sentence
+        assert len(parlour.output) < 100
+        assert processes_of_session(parlour.session) == []
     finally:
         await asyncio.to_thread(parlour.stop)
+
+
+def valkeys(parlour: RunningParlour) -> list[Process]:
+    """The private server of a running Parlour."""
+    return [each for each in descendants(parlour.session) if "valkey-server" in each.name]
 
 
 def dev(*arguments: str) -> subprocess.CompletedProcess[str]:
