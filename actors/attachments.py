@@ -180,6 +180,9 @@ class Attachments:
         if isinstance(without, str):
             raise TypeError(f"without={without!r} was given; give a list of connection ids")
         left_out = set(without)
+        for each in left_out:
+            if not isinstance(each, str):
+                raise TypeError(f"without has {each!r}; give ids, as in [connection.id]")
         if isinstance(message, str):
             kind, data = BROADCAST_TEXT, sendable(message.encode())
         else:

@@ -116,7 +116,7 @@ async def _respond(
     request = Request(head.method, head.url, head.path, head.headers, body)
     try:
         response = as_response(await call_hook(room.on_request, request))
-        body = await _whole(response)
+        body = await call_hook(_whole, response)
     except _TooLong:
         why = f"the room's answer is over {CALL_BYTES_MAX:,} bytes; fetch it over HTTP"
         return pack_error(CallTooLarge(why))

@@ -86,7 +86,8 @@ class Question:
         self.failed(
             CallTimeout(
                 f"room {self.key} did not answer within {self._timeout_s:g} s; what it was asked "
-                "may have been done, or will be"
+                "may have been done, or will be; two rooms that call each other at the same moment "
+                "wait like this, too"
             )
         )
 

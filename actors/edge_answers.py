@@ -10,14 +10,18 @@ from .asgi_sites import Site
 from .edge_exchange import Exchange
 from .edge_hands import Hands
 from .edge_messages import EdgeAnswer
-from .http import Request, Response, header_pairs
+from .http import Request, Response, check_request_line, header_pairs
 from .messages import RequestHead, ResponseHead
 
 
 def head_of(request: Request) -> RequestHead:
-    """The head of a request that a hook has made."""
-    headers = [(str(name), value) for name, value in request.headers.items()]
-    return RequestHead(request.method, request.url, request.path, headers)
+    """The head of a request that a hook has made.
+
+    Raises:
+        TypeError, ValueError: If it cannot be sent.
+    """
+    check_request_line(request)
+    return RequestHead(request.method, request.url, request.path, header_pairs(request.headers))
 
 
 def respond(exchange: Exchange, response: Response) -> None:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from .hooks import EXITS, HookExited, call_hook
+from .hooks import HookExited, call_hook
 
 THREADS_MAX = 32
 COROUTINES_MAX = 2000  # `async def` hooks that are under way at once
@@ -49,7 +49,7 @@ class Hands:
         Raises:
             Busy: If no place is left.
             TookTooLong: If it takes longer than `within_s`.
-            Exception: What it raised, or HookExited for what would end the process.
+            Exception: What it raised, or HookExited for what is no Exception.
         """
         give_up_s = asyncio.get_running_loop().time() + within_s
         if inspect.iscoroutinefunction(hook):
@@ -98,7 +98,7 @@ class Hands:
     async def _run_in_loop(self, work: Coroutine[Any, Any, Any]) -> Any:
         self._in_loop += 1
         try:
-            return await work
+            return await call_hook(lambda: work)
         finally:
             self._in_loop -= 1
 
@@ -122,11 +122,11 @@ def _call(hook: Callable[..., Any], args: tuple[object, ...]) -> tuple[Any, Exce
     # What it raises is a value here: a future can carry neither StopIteration nor SystemExit.
     try:
         return hook(*args), None
-    except EXITS as error:
-        problem = HookExited("a hook cannot end its process")
-        problem.__cause__ = error
-        return None, problem
     except StopIteration as error:
         return None, RuntimeError(f"the hook raised {error!r}")
     except Exception as error:
         return None, error
+    except BaseException as error:
+        problem = HookExited(error)
+        problem.__cause__ = error
+        return None, problem

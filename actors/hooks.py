@@ -34,10 +34,14 @@ class HookCancelled(Exception):
 
 
 class HookExited(Exception):
-    """A hook raised SystemExit or KeyboardInterrupt, which would end the process of its room."""
+    """A hook raised what is no Exception.
 
+    SystemExit and KeyboardInterrupt would end the process of its room, and all else (a panic of a
+    library in Rust, a group of such) the task that handles the room's events.
+    """
 
-EXITS = (SystemExit, KeyboardInterrupt)
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(f"a hook raised {type(error).__name__}, which is no Exception")
 
 
 async def call_hook(hook: Callable[..., Any], *args: object) -> Any:
@@ -54,8 +58,10 @@ async def call_hook(hook: Callable[..., Any], *args: object) -> Any:
         if being_cancelled():
             raise
         raise HookCancelled("something that the hook awaited was cancelled") from error
-    except EXITS as error:
-        raise HookExited("a hook cannot end the process, which other rooms may share") from error
+    except Exception:
+        raise
+    except BaseException as error:
+        raise HookExited(error) from error
 
 
 def being_cancelled() -> bool:
@@ -119,7 +125,7 @@ def _message(
         return None
     try:
         result = room.on_message(connection, message)
-    except (Exception, asyncio.CancelledError, *EXITS):
+    except BaseException:  # nothing that a hook raises may end the task that handles all events
         _log_raised(live, "on_message")
         return None
     if result is not None and inspect.isawaitable(result):
@@ -136,7 +142,7 @@ async def _finish_message(live: LiveRoom, result: Awaitable[object]) -> None:
         if being_cancelled():
             raise
         _log_raised(live, "on_message")
-    except (Exception, *EXITS):
+    except BaseException:
         _log_raised(live, "on_message")
     finally:
         on_hand.ended = True

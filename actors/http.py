@@ -1,6 +1,14 @@
-"""HTTP as rooms see it: what both halves, `request.py` and `response.py`, have for others."""
+"""HTTP as rooms see it: what requests, responses and headers have for others."""
 
-from .request import BodyLost, Request
-from .response import Response, as_response, header_pairs
+from .headers import header_pairs
+from .request import BodyLost, Request, check_request_line
+from .response import Response, as_response
 
-__all__ = ["BodyLost", "Request", "Response", "as_response", "header_pairs"]
+__all__ = [
+    "BodyLost",
+    "Request",
+    "Response",
+    "as_response",
+    "check_request_line",
+    "header_pairs",
+]

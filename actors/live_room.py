@@ -1,9 +1,9 @@
-"""A room in a process: its mailbox, its gates and the one task that handles its events.
+"""A room in a process: its mailbox, its gates and the one task that runs it.
 
-The task claims the room, runs `on_start`, then handles one event after the other until the room
-has to leave. An event is *done* when its handler has returned, its writes are durable and what
-it sent is on its way; only then does its gateway forget it. A room that breaks sends nothing
-more: its gateways still hold every event that was not done.
+The task claims the room, runs `on_start`, then handles events (`handling.py`) until the room has
+to leave. An event is *done* when its handler has returned, its writes are durable and what it
+sent is on its way; only then does its gateway forget it. A room that breaks sends nothing more:
+its gateways still hold every event that was not done.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from ..storage import Claim, ClaimHeld, NotOwner, OwnedStorage, Storage, StorageError
 from . import messages
@@ -25,7 +25,7 @@ from .counts import PartyCounts
 from .frames import GONE_BROKEN, GONE_LOST, GONE_RETURN, Kind, unpack_amount, unpack_parts
 from .gates import OutputGate, Sink
 from .handling import Handling
-from .hooks import EXITS, call_hook, take_cancellation, tell_handled
+from .hooks import call_hook, take_cancellation
 from .lifecycle import State, Step, next_state
 from .link import Link
 from .mailbox import Event, Mailbox
@@ -39,9 +39,7 @@ from .watch import current_room
 
 log = logging.getLogger(__name__)
 
-EVENTS_PER_REPORT_MAX = 32  # handled before the gateways are told, when more wait
 STOP_TIMEOUT_S = 10.0  # for on_stop
-_LIVE = State.LIVE  # looked up once: see the same in frames.py
 RELEASE_TIMEOUT_S = 1.0  # for a room that broke to give its claim back
 
 
@@ -82,7 +80,7 @@ class LiveRoom:
         self._claimed = False
         self._room: Room
         self._handling: Handling | None = None  # from on_start on
-        self._leave_reason: str | None = None
+        self.leave_reason: str | None = None  # once it is to leave
         self._resumed: asyncio.Future[None] | None = None  # while the process has no lease
         self._leaving = False  # the claim is being given back
         self._gone_how = GONE_BROKEN
@@ -178,8 +176,8 @@ class LiveRoom:
         """Leave this process in good order; to hibernate only if the room is still idle."""
         if reason == "hibernate" and not self.idle:
             return
-        if self._leave_reason is None:
-            self._leave_reason = reason
+        if self.leave_reason is None:
+            self.leave_reason = reason
             self.wake_up()
 
     def break_off(self, why: str) -> None:
@@ -278,6 +276,11 @@ class LiveRoom:
         except Exception as error:
             log.exception("room %s failed", self.key)
             self.break_off(f"{type(error).__name__}: {error}")
+        except BaseException as error:
+            # What is no Exception has to be told of by a reset, too: a room without its task would
+            # look live, and answer nothing.
+            self.break_off(type(error).__name__)
+            raise
         finally:
             if self.state is State.BROKEN:
                 await self._clear()
@@ -296,11 +299,11 @@ class LiveRoom:
         self._open(claim)
         await self._gather()
         try:
-            handling = self._build()
+            handling: Handling = await call_hook(self._build)
             async with asyncio.timeout(self._options.handler_s_max):
                 with errand(self._waiting_chain()):
                     await call_hook(self._room.on_start)
-        except (Exception, *EXITS):
+        except Exception:
             log.exception("party %s, room %s: on_start raised", self.key.party, self.key.quoted_id)
             self.calls.end()
             self.start_failed = True
@@ -344,100 +347,19 @@ class LiveRoom:
 
     def _build(self) -> Handling:
         self._room = self._room_class._build(self)
-        self._handling = Handling(self, self._room, self._options.handler_s_max, self._around.clock)
+        around = (self._mailbox, self._options, self._counts, self._around.clock)
+        self._handling = Handling(self, self._room, *around)
         return self._handling
 
     async def _live(self, handling: Handling) -> None:
-        await self._handle_events(handling)
+        await handling.run()
         while self.state is State.PAUSED:
             await self._pause_over()
-            await self._handle_events(handling)
+            await handling.run()
 
     async def _pause_over(self) -> None:
         while self._resumed is not None:
             await asyncio.wait([self._resumed])
-
-    async def _handle_events(self, handling: Handling) -> None:
-        since_report = 0
-        # The state, for a hook that swallowed its cancellation: its room is broken all the same.
-        while self._leave_reason is None and self.state is _LIVE:
-            event = self._mailbox.take()
-            if event is None:
-                self.attachments.tell_done()
-                if self._options.rooms_per_actor == 1:
-                    # Nobody else will write in this turn of the loop: do not wait for its end.
-                    self.attachments.flush()
-                since_report = 0
-                await self._mailbox.wait()
-                continue
-            pending = self._begin(handling, event)
-            if pending is not None:
-                await pending
-            since_report += 1
-            if since_report >= EVENTS_PER_REPORT_MAX or self.output.full:
-                since_report = 0
-                self.attachments.tell_done()
-                await self._pause_for_readers()
-
-    def _begin(self, handling: Handling, event: Event) -> Awaitable[None] | None:
-        """Handle an event; what is returned, if it is not None, is to be awaited to its end.
-
-        The path of most events: their hook ends at once, and no coroutine is made for them.
-        """
-        attachment, sequence = event.attachment, event.sequence
-        if (
-            sequence <= attachment.finished
-            or sequence <= attachment.careful_until
-            or self._options.interleave
-        ):
-            return self._handle(handling, event)
-        self.last_event_s = now_s = self._around.clock()
-        self._counts.events += 1
-        pending = handling.begin_alone(event, now_s)
-        if pending is not None:
-            return self._finish(handling, event, pending)
-        attachment.finished = sequence
-        return None
-
-    async def _finish(self, handling: Handling, event: Event, pending: Awaitable[None]) -> None:
-        await handling.finish_alone(event, pending)
-        event.attachment.finished = event.sequence
-
-    async def _handle(self, handling: Handling, event: Event) -> None:
-        """Handle an event that may be done already, may kill, or runs beside others."""
-        attachment = event.attachment
-        if event.sequence and event.sequence <= attachment.finished:
-            attachment.reported = 0  # its writes are durable already; say so again
-            tell_handled(self, event)
-            return
-        self.last_event_s = self._around.clock()
-        self._counts.events += 1
-        if self._options.interleave and event.sequence > attachment.careful_until:
-            await handling.begin(event)
-            return
-        if handling.interleaving:
-            await handling.finish()
-        careful = 0 < event.sequence <= attachment.careful_until
-        if careful:
-            # An earlier process died on one of these: the gateway must know which.
-            self.attachments.tell_trying(attachment, event.sequence)
-        pending = handling.begin_alone(event, self.last_event_s)
-        if pending is not None:
-            await handling.finish_alone(event, pending)
-        if event.sequence:
-            attachment.finished = event.sequence
-            if careful:
-                await self.owned.sync()
-                self.attachments.tell_done()
-                attachment.link.flush()
-
-    async def _pause_for_readers(self) -> None:
-        if self.output.full:
-            await self.owned.sync()
-        for attachment in self.attachments:
-            if attachment.link.paused:
-                await attachment.link.drained()
-        await asyncio.sleep(0)  # let the links of this process read and write
 
     async def _drain(self, handling: Handling) -> None:
         self._step(Step.LEAVE)
@@ -447,7 +369,7 @@ class LiveRoom:
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 with errand((Hop(self.key.space, is_busy=True),)):
-                    await call_hook(self._room.on_stop, self._leave_reason)
+                    await call_hook(self._room.on_stop, self.leave_reason)
         except Exception:
             log.exception("party %s, room %s: on_stop raised", self.key.party, self.key.quoted_id)
         await self.owned.close()
@@ -459,7 +381,7 @@ class LiveRoom:
         self._leaving = True
         await self.owned.release()
         self._step(Step.LEFT)
-        reason = self._leave_reason or "shutdown"
+        reason = self.leave_reason or "shutdown"
         self._counts.left[reason] = self._counts.left.get(reason, 0) + 1
         goes_on = reason != "hibernate" and self.attachments.gateway_count > 1
         self.attachments.tell_gone(GONE_RETURN if goes_on else b"")

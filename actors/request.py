@@ -16,6 +16,7 @@ from yarl import URL
 
 from .cookies import parse_cookies
 from .forms import Form, parse_form
+from .headers import TOKEN, header_pairs
 
 HeaderPairs = Iterable[tuple[str, str]]
 
@@ -60,16 +61,25 @@ class Request:
         """A copy with these changes, for `on_before_connect` and `on_before_request` to return.
 
         Each of `headers` takes the place of all of its name; the others stay.
+
+        Raises:
+            TypeError: If one of them is not of its type.
+            ValueError: If the method, or a header's name or value, cannot stand in a request, or
+                the path does not begin with `/`.
         """
+        if body is not None and not isinstance(body, bytes):
+            raise TypeError(f"a body of {type(body).__name__} was given; it is bytes")
         changed = CIMultiDict(self.headers)
-        changed.update(headers or {})
-        return Request(
+        changed.update(header_pairs(headers or {}))
+        request = Request(
             self.method if method is None else method,
             self.url if url is None else url,
             self.path if path is None else path,
             changed.items(),
             self._body if body is None else body,
         )
+        check_request_line(request)
+        return request
 
     @cached_property
     def query(self) -> MultiDictProxy[str]:
@@ -138,3 +148,19 @@ class Request:
             RuntimeError: If it is streamed.
         """
         return await parse_form(self.headers, self.body)
+
+
+def check_request_line(request: Request) -> None:
+    """See to it that a request which a hook has made can be sent.
+
+    Raises:
+        TypeError: If its method, URL or path is not text.
+        ValueError: If its method is none, or its path does not begin with `/`.
+    """
+    for name in ("method", "url", "path"):
+        if not isinstance(value := getattr(request, name), str):
+            raise TypeError(f"{name}={value!r} was given; it is a str")
+    if not TOKEN.fullmatch(request.method):
+        raise ValueError(f"method {request.method!r} was given; give one like GET")
+    if not request.path.startswith("/"):
+        raise ValueError(f"path {request.path!r} was given; it begins with `/`, below the room")

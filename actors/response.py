@@ -10,6 +10,7 @@ from typing import Any
 from multidict import CIMultiDict
 
 from .cookies import set_cookie_header
+from .headers import header_pairs
 from .server_sent import KEEP_ALIVE_S, ServerSentEvent, event_stream
 
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -26,7 +27,8 @@ class Response:
 
     Raises:
         TypeError: If `body` is none of these, or a header is not text.
-        ValueError: If `status` is not between 200 and 599, or a header has a line break in it.
+        ValueError: If `status` is not between 200 and 599, or a header's name or value cannot be
+            sent.
     """
 
     def __init__(
@@ -35,8 +37,7 @@ class Response:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        if not 200 <= status <= 599:
-            raise ValueError(f"status {status} was given; a response has one from 200 to 599")
+        self.status = status
         self._stream: AsyncIterable[str | bytes] | None = None
         content_type, data = "application/octet-stream", b""
         if isinstance(body, str):
@@ -50,13 +51,30 @@ class Response:
                 f"a body of {type(body).__name__} was given; give str, bytes or an async iterator "
                 "of them, or use Response.json(value)"
             )
-        self.status = status
         self.body = data
         self.headers: CIMultiDict[str] = CIMultiDict(header_pairs(headers or {}))
         self.headers.setdefault("content-type", content_type)
 
     def __repr__(self) -> str:
         return f"<Response {self.status}, {'streamed' if self.streamed else len(self.body)}>"
+
+    @property
+    def status(self) -> int:
+        """The status, from 200 to 599.
+
+        Raises:
+            TypeError: If what it is set to is no int.
+            ValueError: If that is out of range.
+        """
+        return self._status
+
+    @status.setter
+    def status(self, status: int) -> None:
+        if not isinstance(status, int):
+            raise TypeError(f"status {status!r} was given; it is an int")
+        if not 200 <= status <= 599:
+            raise ValueError(f"status {status} was given; a response has one from 200 to 599")
+        self._status = int(status)
 
     @property
     def streamed(self) -> bool:
@@ -153,8 +171,14 @@ class Response:
         A comment is sent whenever there was no event for `keep_alive` seconds.
 
         Raises:
+            TypeError: If `events` is no async iterator.
             ValueError: If `keep_alive` is not above 0.
         """
+        if not isinstance(events, AsyncIterable):
+            raise TypeError(
+                f"events of {type(events).__name__} were given; give an async iterator, as an "
+                "`async def` that yields is when it is called"
+            )
         if not keep_alive > 0:
             raise ValueError(f"keep_alive={keep_alive} was given; it is seconds, above 0")
         said = {
@@ -183,22 +207,6 @@ def _with(headers: Mapping[str, str] | None, more: Mapping[str, str]) -> Mapping
     for name, value in more.items():
         every.setdefault(name, value)
     return every
-
-
-def header_pairs(headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Headers as they travel.
-
-    Raises:
-        TypeError: If a name or a value is not text.
-        ValueError: If one has a line break in it, which would begin another header.
-    """
-    pairs = [(name, value) for name, value in headers.items()]
-    for name, value in pairs:
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise TypeError(f"header {name!r}: {value!r} was given; names and values are str")
-        if set(name + value) & set("\r\n\0"):
-            raise ValueError(f"header {name!r}: {value!r} was given; it must be one line")
-    return [(str(name), value) for name, value in pairs]
 
 
 def as_response(value: object, hook: str = "on_request") -> Response:

@@ -156,7 +156,8 @@ class Room:
         Never blocks; leaves once every earlier write is durable, like `Connection.send`.
 
         Raises:
-            TypeError: If `message` is neither str nor bytes, or `without` is a str.
+            TypeError: If `message` is neither str nor bytes, or `without` is no list of
+                ids.
             ValueError: If the message is over the limit that `Connection.send` has.
         """
         self._context.broadcast(message, without)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from .body_stream import WINDOW_BYTES, BodyBroken, IncomingBody, OutgoingBody
 from .frames import Kind, pack, pack_amount, unpack_amount
-from .hooks import EXITS
 from .http import BodyLost, Response
 
 if TYPE_CHECKING:
@@ -142,7 +141,9 @@ class StreamedAnswer:
                 async for piece in pieces:
                     await self.body.send(piece)
             how = b""
-        except (Exception, *EXITS):
+        except asyncio.CancelledError:
+            raise
+        except BaseException:  # also what is no Exception: see HookExited
             key = self._live.key
             log.exception("party %s, room %s: a streamed answer raised", key.party, key.quoted_id)
         finally:

@@ -76,9 +76,12 @@ class Party:
         `timeout` is in seconds, for each thing that is asked over the stub.
 
         Raises:
+            TypeError: If the id is no str.
             ValueError: If no room can have this id (1 to 1,024 bytes of UTF-8), or `timeout` is
                 not above 0.
         """
+        if not isinstance(room_id, str):
+            raise TypeError(f"room id {room_id!r} was given; it is a str")
         size_bytes = len(room_id.encode())
         if not 0 < size_bytes <= ROOM_ID_BYTES_MAX:
             raise ValueError(

@@ -17,6 +17,13 @@ class BadAddress(ValueError):
     """A URL that has the shape of a room's and names none."""
 
 
+class NothingDeployed(Exception):
+    """No version of any class is here: it comes soon, as everything starts, or never."""
+
+    def __init__(self) -> None:
+        super().__init__("nothing is deployed here yet; try again")
+
+
 class RoomAddress(NamedTuple):
     """A room, and what the URL says below it (`/` when nothing)."""
 

@@ -23,10 +23,11 @@ from .crew import DeployFailed
 from .cron_runner import CronRunner
 from .deployment import Deployment
 from .edge_keeper import EdgeFailed
+from .in_use import InUse
 from .live_rooms import LiveRooms
 from .node_keeper import News, NodeKeeper
 from .release import Assets, Release
-from .rollout import PROBATION_S, has_failed
+from .rollout import has_failed
 from .settings import ClusterSettings, wanted_nodes
 from .status import ClusterStatus, VersionStatus
 
@@ -34,7 +35,6 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 NODES_TIMEOUT_S = 5.0  # for Ray to list its nodes
-AFTER_ROLLBACK_S = 10.0
 FIND_NODE_TRIES = 4  # to have one answer, over all nodes
 
 
@@ -48,12 +48,10 @@ class Controller:
     def __init__(self, settings: ClusterSettings) -> None:
         self.settings = settings
         self._nodes: dict[str, NodeKeeper] = {}
-        self.live_rooms = LiveRooms(self._nodes, _deployed_parties)
+        self._in_use = InUse()
+        self.live_rooms = LiveRooms(self._nodes, self._parties)
         self._draining: set[str] = set()
         self._deploying = asyncio.Lock()
-        self._probation_until_s = 0.0
-        self._previous = 0  # the version to go back to while the current one is on probation
-        self._patient_until_s = 0.0  # gateways let events wait for rooms that cannot start
         self._crons = CronRunner()
         self._stopped = False
 
@@ -87,26 +85,30 @@ class Controller:
             _spawn(self._nodes[node_id].drain(leaving[node_id]))
         await asyncio.gather(*(keeper.look(self._news) for keeper in self._nodes.values()))
         await self._judge()
-        current = deployment.load()
-        if current is not None:
+        if self._in_use.deployed is not None:
             nodes = [node for id, node in self._nodes.items() if id not in self._draining]
-            self._crons.look(current, [node.edge for node in nodes])
+            self._crons.look(self._in_use.deployed, [node.edge for node in nodes])
 
     def _news(self) -> News:
         """What a node should know, as it is at this moment: a deploy may be under way."""
         loads = [keeper.load for keeper in self._nodes.values() if keeper.load is not None]
-        return News(deployment.load(), loads, time.monotonic() < self._patient_until_s)
+        in_use = self._in_use
+        return News(in_use.deployed, loads, in_use.is_patient, in_use.left_s)
+
+    def _parties(self) -> list[str]:
+        deployed = self._in_use.deployed
+        return list(deployed.code.parties) if deployed is not None else []
 
     def status(self) -> ClusterStatus:
         """How things are."""
-        current = deployment.load()
         versions = []
         for number in deployment.versions():
             kept = deployment.load(number)
             if kept is not None:
-                versions.append(_describe(kept, current))
+                versions.append(_describe(kept, self._in_use.version))
         nodes = [keeper.status() for keeper in self._nodes.values()]
-        return ClusterStatus(nodes, versions, self.on_probation, self.settings.redis_url)
+        on_probation = self._in_use.is_on_probation
+        return ClusterStatus(nodes, versions, on_probation, self.settings.redis_url)
 
     async def drain(self, name: str, within_s: float) -> str:
         """Have the rooms, then the clients of a node leave it in so many seconds; returns its id.
@@ -144,11 +146,6 @@ class Controller:
 
     # Versions
 
-    @property
-    def on_probation(self) -> bool:
-        """Whether the version in use may still be given up by itself."""
-        return bool(self._previous) and time.monotonic() < self._probation_until_s
-
     async def deploy(self, release: Release, within_s: float | None) -> int:
         """Roll out new room classes; returns their version.
 
@@ -172,13 +169,15 @@ class Controller:
             if not self._nodes:
                 await self.look()
             await self._try_out(new)
-            current = deployment.load()
-            self._previous = current.version if current is not None else 0
-            self._probation_until_s = time.monotonic() + PROBATION_S
-            if self._previous:
-                self._patient_until_s = self._probation_until_s
-            await self._use(new, within_s)
+            self._in_use.begin(new, within_s)
+            await self._tell(new)
             return number
+
+    async def outdated_rooms(self) -> int:
+        """How many rooms have not moved to what is deployed, as the nodes say now."""
+        await asyncio.gather(*(keeper.look(self._news) for keeper in self._nodes.values()))
+        managers = [keeper.manager for keeper in self._nodes.values()]
+        return sum(manager.outdated_rooms for manager in managers if manager is not None)
 
     async def _try_out(self, new: Deployment) -> None:
         """Have a room actor and an edge use a version, and keep it."""
@@ -203,51 +202,43 @@ class Controller:
             LookupError: If there is none, or it is not kept.
         """
         async with self._deploying:
-            current = deployment.load()
             if version is None:
-                older = [
-                    number
-                    for number in deployment.versions()
-                    if current is not None and number < current.version
-                ]
+                older = [n for n in deployment.versions() if n < self._in_use.version]
                 usable = [n for n in older if (kept := deployment.load(n)) and not kept.halted]
                 version = usable[-1] if usable else None
             wanted = deployment.load(version) if version is not None else None
             if wanted is None:
                 kept_versions = ", ".join(map(str, deployment.versions())) or "none"
                 raise LookupError(f"there is no version to go back to; kept are {kept_versions}")
-            if self.on_probation:
-                # Rooms may still be failing with the version that is left.
-                self._patient_until_s = time.monotonic() + AFTER_ROLLBACK_S
-            self._previous = 0
-            await self._use(wanted, within_s)
+            self._in_use.go_back(wanted, within_s)
+            await self._tell(wanted)
             return wanted.version
 
-    async def _use(self, deployed: Deployment, within_s: float | None) -> None:
-        deployment.make_current(deployed.version)
+    async def _tell(self, deployed: Deployment) -> None:
+        """Have every node use it. A look may come first, and tells them the same."""
         nodes = list(self._nodes.values())
         # The gateways first: a room that cannot start with it may be any gateway's.
         await asyncio.gather(*(node.tell_gateway(self._news()) for node in nodes))
-        await asyncio.gather(*(node.use(deployed, within_s) for node in nodes))
+        await asyncio.gather(*(node.use(deployed, self._in_use.left_s) for node in nodes))
 
     async def _judge(self) -> None:
         """Give a version up if rooms fail to start with it."""
-        current = deployment.load()
-        if not self.on_probation or current is None or self._deploying.locked():
+        version = self._in_use.version
+        if not self._in_use.is_on_probation or self._deploying.locked():
             return
         managers = [
             manager
             for keeper in self._nodes.values()
-            if (manager := keeper.manager) is not None and manager.version == current.version
+            if (manager := keeper.manager) is not None and manager.version == version
         ]
         started = sum(manager.started_rooms for manager in managers)
         failed = sum(manager.failed_rooms for manager in managers)
         if not has_failed(started, failed):
             return
         why = f"{failed} of {started + failed} rooms could not start with it"
-        log.error("version %d is halted and rolled back: %s", current.version, why)
-        deployment.save(replace(current, halted=why))
-        await self.roll_back(self._previous, 0.0)
+        log.error("version %d is halted and rolled back: %s", version, why)
+        self._in_use.halt(why)
+        await self.roll_back(self._in_use.previous, 0.0)
 
     async def _some_node(self) -> NodeKeeper:
         """A node whose manager answers now: Ray takes long to notice that one is gone."""
@@ -262,7 +253,7 @@ class Controller:
     async def stop(self) -> None:
         """Close every socket, let every room leave in good order."""
         self._stopped = True
-        deployed = deployment.load()
+        deployed = self._in_use.deployed
         await asyncio.gather(*(keeper.stop(deployed) for keeper in self._nodes.values()))
 
 
@@ -275,18 +266,13 @@ def _kept(release: Release) -> Assets:
     return Assets(single_page=release.assets.single_page, pack=name)
 
 
-def _deployed_parties() -> list[str]:
-    current = deployment.load()
-    return list(current.code.parties) if current is not None else []
-
-
-def _describe(kept: Deployment, current: Deployment | None) -> VersionStatus:
+def _describe(kept: Deployment, current_version: int) -> VersionStatus:
     return VersionStatus(
         kept.version,
         kept.name,
         kept.deployed_at_s,
         tuple(sorted(kept.code.parties)),
-        current is not None and current.version == kept.version,
+        kept.version == current_version,
         kept.halted,
     )
 

@@ -12,7 +12,7 @@ import json
 import pickle
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ray.experimental.internal_kv import (
@@ -24,11 +24,13 @@ from ray.experimental.internal_kv import (
 
 from .code import Code
 from .release import Assets, Limits
+from .rollout import Rollout
 
 VERSIONS_KEPT = 20
 SECRET_BYTES = 32
 _NAMESPACE = b"parlour"
 _CURRENT = b"current"
+_ROLLOUT = b"rollout"
 _COUNTER = b"versions"
 _SECRET = b"secret"
 _PACK = b"pack:"  # + its name
@@ -76,9 +78,17 @@ def save(deployment: Deployment) -> None:
     _forget_packs()
 
 
-def make_current(version: int) -> None:
-    """Make a version that is kept what is deployed."""
-    _put(_CURRENT, b"%d" % version)
+def make_current(rollout: Rollout) -> None:
+    """Make a version that is kept what is deployed, and keep how."""
+    _put(_ROLLOUT, json.dumps(asdict(rollout)).encode())
+    _put(_CURRENT, b"%d" % rollout.version)
+
+
+def rollout() -> Rollout:
+    """How what is deployed came into use."""
+    version = current_version()
+    kept = Rollout(**json.loads(_get(_ROLLOUT) or b"{}"))
+    return kept if kept.version == version else Rollout(version)
 
 
 def load(version: int | None = None) -> Deployment | None:

@@ -47,7 +47,7 @@ from ..actors.messages import (
 from ..actors.options import RoomOptions
 from ..storage import AlarmSource
 from ..storage.opening import open_backend
-from .addresses import BadAddress, RoomAddress, room_address
+from .addresses import BadAddress, NothingDeployed, RoomAddress, room_address
 from .admission import Asked
 from .alarm_clock import AlarmClock
 from .call_desk import CallDesk
@@ -67,6 +67,7 @@ from .handshake import BadHandshake, Upgrade, connection_id
 from .http_front import HttpFront, http_log
 from .manager_client import Managers
 from .request_notes import NotingLogger, RequestNotes
+from .request_target import make_request
 from .route import PendingEvent, Route
 from .router import Router
 from .send_buffer import send_limits
@@ -79,6 +80,7 @@ from .websocket import OPCODE_BINARY, OPCODE_TEXT, build_frame
 log = logging.getLogger(__name__)
 
 BACKLOG = 1024
+HTTP_IDLE_S = 75.0  # for the next request of a connection, its head whole; aiohttp gives an hour
 REPORT_INTERVAL_S = 1.0  # of what is counted, to the manager of the node
 
 
@@ -144,6 +146,8 @@ class Gateway:
             access_log=notes,
             access_log_class=NotingLogger,
             logger=http_log,
+            keepalive_timeout=HTTP_IDLE_S,
+            request_factory=make_request,
             handler_cancellation=True,
         )
         self._server = await asyncio.get_running_loop().create_server(
@@ -251,6 +255,8 @@ class Gateway:
             raise BadHandshake(400, str(error)) from error
         except LookupError as error:
             raise BadHandshake(404, str(error.args[0])) from error
+        except NothingDeployed as error:
+            raise BadHandshake(503, str(error)) from error
         client_id = connection_id(query)
         if address is None:
             raise BadHandshake(404, "there is no room at this path; rooms are at /party/<room>")
@@ -324,9 +330,12 @@ class Gateway:
 
         Raises:
             BadAddress: If the id is not valid.
-            LookupError: If no such party is deployed.
+            NothingDeployed: If no party at all is deployed.
+            LookupError: If no such party is.
         """
         address = room_address(raw_path)
+        if address is not None and not self.parties:
+            raise NothingDeployed
         if address is not None and address.key.party not in self.parties:
             known = ", ".join(sorted(self.parties)) or "none"
             raise LookupError(f"there is no party {address.key.party!r}; deployed: {known}")

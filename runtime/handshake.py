@@ -15,6 +15,7 @@ from yarl import URL
 
 from ..actors.messages import ResponseHead
 from .http_error import HttpError
+from .request_target import named_target, with_host
 
 HEAD_BYTES_MAX = 16 * 1024
 CONNECTION_ID_CHARACTERS_MAX = 256
@@ -69,6 +70,8 @@ def check_upgrade(
         raise BadHandshake(400, "Sec-WebSocket-Key must be 16 bytes in base64")
     if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
         raise BadHandshake(400, "a request for a WebSocket has no body")
+    if (target := named_target(path)) is not None:
+        path, headers = target.path, with_host(headers, target.host)
     if not is_utf8(path, headers):
         raise BadHandshake(400, "path and headers must be UTF-8")
     # Names are few, and kept as long as the connection: one copy of each serves all.

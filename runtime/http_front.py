@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from .addresses import BadAddress, RoomAddress
+from .addresses import BadAddress, NothingDeployed, RoomAddress
 from .answers import plain
 from .front import Doorkeeper, let_wait
 from .handshake import BadHandshake, check_upgrade
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from .settings import GatewaySettings
 
 
+_OF_CLIENTS = (HttpProcessingError, web.RequestPayloadError, ConnectionResetError)
+
+
 class OwnDefects(logging.Filter):
     """Lets through what is ours to mend; that a request is no HTTP, or ends midway, is not."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        return not isinstance(error, HttpProcessingError | ConnectionResetError)
+        return not isinstance(error, _OF_CLIENTS)
 
 
 http_log = logging.getLogger("parlour.http")  # of aiohttp
@@ -39,7 +42,8 @@ class Rooms(Doorkeeper, RoomAsker, Deployed, Protocol):
 
         Raises:
             BadAddress: If the id is not valid.
-            LookupError: If no such party is deployed.
+            NothingDeployed: If no party at all is deployed.
+            LookupError: If no such party is.
         """
 
 
@@ -60,6 +64,8 @@ class HttpFront:
             return plain(400, str(error))
         except LookupError as error:
             return plain(404, str(error.args[0]))
+        except NothingDeployed as error:
+            return plain(503, str(error))
         if address is None:
             return await self._site.handle(request)
         if request.headers.get("upgrade", "").lower() == "websocket":

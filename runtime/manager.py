@@ -90,14 +90,16 @@ class HibernationManager:
     def __repr__(self) -> str:
         return f"<HibernationManager {self.pool}, {len(self._wakes)} waiting>"
 
-    async def start(self, deployed: Deployment | None) -> None:
+    async def start(self, deployed: Deployment | None, within_s: float | None = None) -> None:
         """Listen for gateways and room actors; take over what an earlier manager had deployed.
+
+        Rooms that are live with another version have so long to move to it (see `use`).
 
         Raises:
             OSError: If it cannot listen, or the folder of the sockets is not its own.
         """
         if deployed is not None:
-            self.use(deployed, within_s=None)
+            self.use(deployed, within_s=within_s)
         network = self.settings.network
         sockets_folder.make(self.settings.folder)
         calls = (self._on_frame, self._on_lost)

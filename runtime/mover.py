@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from heapq import nsmallest
 from operator import itemgetter
@@ -21,12 +20,14 @@ from ..actors.resources import ActorResources
 from . import memory
 from .actor_record import ActorRecord
 from .hibernation import NodeSnapshot, RoomSnapshot, departures
+from .places import Places
 from .pool import Pool
-from .rollout import Schedule
+from .rollout import WITHOUT_A_PLACE_MAX, Schedule
 
 log = logging.getLogger(__name__)
 
 TOLD_AGAIN_S = 2.0  # a room may have been on its way to its process when it was told first
+RETURN_S = 0.3  # in which a room that has left in use is back, if anybody talks to it
 
 
 class RoomMover:
@@ -44,6 +45,8 @@ class RoomMover:
         self._clock = clock
         self._schedule = Schedule(0, 0.0, None)
         self._told: dict[RoomKey, tuple[float, ActorRecord]] = {}  # to move: when, where
+        self._between: dict[RoomKey, float] = {}  # have left, and may be about to wake: since when
+        self._moved_s = 0.0  # when a room was last told to move
 
     def __repr__(self) -> str:
         return f"<RoomMover of {len(self.outdated())} outdated rooms, {len(self._told)} told>"
@@ -73,18 +76,28 @@ class RoomMover:
         if self._schedule.within_s is None:
             return
         now_s = self._clock()
-        self._told = {
-            key: (told_s, record)
-            for key, (told_s, record) in self._told.items()
-            if now_s - told_s < TOLD_AGAIN_S and self._is_still_there(record, key)
-        }
+        self._look_who_has_left(now_s)
         left = sum(record.room_count for record in self._outdated_actors())
         due = self._schedule.moves_due(left, len(self._told), now_s)
         if due <= 0:
             return
         for _, record, key in self._next_to_move(due, now_s):
             self._told[key] = (now_s, record)
+            self._moved_s = now_s
             self.send_away(record, key, "move" if self.draining else "deploy")
+
+    def _look_who_has_left(self, now_s: float) -> None:
+        told, self._told = self._told, {}
+        for key, (told_s, record) in told.items():
+            if not self._is_still_there(record, key):
+                self._between[key] = now_s
+            elif now_s - told_s < TOLD_AGAIN_S:
+                self._told[key] = (told_s, record)
+        self._between = {
+            key: left_s
+            for key, left_s in self._between.items()
+            if now_s - left_s < RETURN_S and self._pool.find(key) is None
+        }
 
     def _is_still_there(self, record: ActorRecord, key: RoomKey) -> bool:
         return self._pool.actors.get(record.id) is record and (
@@ -94,23 +107,43 @@ class RoomMover:
     def _next_to_move(self, due: int, now_s: float) -> list[_Candidate]:
         """The longest idle that a started process waits for: nobody should wait for one to start.
 
-        When rooms have to leave the node, or the time is over, those that wait for one as well.
+        All, when rooms have to leave the node. When the time is over, those for which none is kept
+        waiting, and a few where none has come for long.
         """
-        unlimited = self.draining or self._schedule.is_over(now_s)
-        taken = Counter(key.party for key in self._told)
+        none_comes = self._schedule.is_long_over(self._moved_s, now_s)
+        without = WITHOUT_A_PLACE_MAX if none_comes else 0
+        places = self._pool.places()
+        for key in [*self._told, *self._between]:
+            places.take(key.party)
+        chosen: list[_Candidate] = []
+        for candidate in self._candidates(due, places, without, now_s):
+            party = candidate[2].party
+            if len(chosen) == due:
+                break
+            if self._needs_no_place(party, now_s) or places.take(party):
+                chosen.append(candidate)
+            elif without:
+                without -= 1
+                chosen.append(candidate)
+        return chosen
+
+    def _needs_no_place(self, party: str, now_s: float) -> bool:
+        is_over = self._schedule.is_over(now_s)
+        return self.draining or (is_over and not self._pool.keeps_standbys(party))
+
+    def _candidates(self, due: int, places: Places, without: int, now_s: float) -> list[_Candidate]:
+        """The longest idle first; of each party no more than could be chosen."""
         by_party: dict[str, list[ActorRecord]] = {}
         for record in self._outdated_actors():
             by_party.setdefault(record.party, []).append(record)
-        chosen: list[_Candidate] = []
+        found: list[_Candidate] = []
         for party, records in by_party.items():
-            most = due
-            if not unlimited:
-                most = min(due, self._pool.places_ready(party) - taken[party])
-            if most > 0:
-                chosen += nsmallest(most, self._candidates(records), key=_last_event_s)
-        return nsmallest(due, chosen, key=_last_event_s)
+            unlimited = self._needs_no_place(party, now_s)
+            most = due if unlimited else min(due, places.of(party) + without)
+            found += nsmallest(most, self._not_told(records), key=_last_event_s)
+        return sorted(found, key=_last_event_s)
 
-    def _candidates(self, records: list[ActorRecord]) -> Iterator[_Candidate]:
+    def _not_told(self, records: list[ActorRecord]) -> Iterator[_Candidate]:
         for record in records:
             for key, room in record.rooms.items():
                 if key not in self._told:

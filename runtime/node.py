@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,7 +31,9 @@ from .settings import ClusterSettings
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 8.0
 OBJECT_STORE_BYTES = 128 * 1024 * 1024  # rooms do not use it; Ray wants some
-MOVE_WITHIN_S = 0.0  # rooms move to reloaded classes at once
+MOVE_WITHIN_S = 0.0  # rooms move to reloaded classes as fast as processes start
+MOVE_PATIENCE_S = 15.0  # for all to have moved; those that are left go on moving
+MOVE_POLL_S = 0.1
 
 Progress = Callable[[str], contextlib.AbstractContextManager[None]]
 
@@ -91,15 +94,24 @@ class LocalNode:
     def deploy(self, release: Release) -> None:
         """Replace the room classes; live rooms move to the new ones, sockets stay.
 
+        Returns when they have moved, or after `MOVE_PATIENCE_S`.
+
         Raises:
             CannotStart: If they cannot be loaded in a room actor; those before stay.
         """
         deploy = self._controller.deploy.remote(release, MOVE_WITHIN_S)
         try:
             ray.get(deploy, timeout=START_TIMEOUT_S)
+            give_up_s = time.monotonic() + MOVE_PATIENCE_S
+            while self._outdated_rooms() and time.monotonic() < give_up_s:
+                time.sleep(MOVE_POLL_S)
         except ray.exceptions.RayTaskError as error:
             cause = getattr(error, "cause", None) or error
             raise CannotStart(f"the room classes cannot be used: {cause}") from error
+
+    def _outdated_rooms(self) -> int:
+        count: int = ray.get(self._controller.outdated_rooms.remote(), timeout=START_TIMEOUT_S)
+        return count
 
     def stop(self) -> None:
         """Stop what is running; rooms leave in good order."""

@@ -39,11 +39,13 @@ class News:
     Attributes:
         loads: What the nodes say of themselves.
         patient: Events wait for rooms that cannot start, as their version may be given up.
+        left_s: In which rooms are to move to what is deployed; None: as they hibernate.
     """
 
     deployed: Deployment | None
     loads: Sequence[NodeLoad]
     patient: bool
+    left_s: float | None
 
 
 class NodeKeeper:
@@ -89,13 +91,13 @@ class NodeKeeper:
         if self.draining and self.gateway is not None:
             return  # it has stopped to listen, and one that is started would begin again
         await self.tell_gateway(news())
-        deployed = news().deployed
-        await self.edge.look(deployed)
-        if deployed is None or self.manager is None or self.draining:
+        await self.edge.look(news().deployed)
+        latest = news()
+        if latest.deployed is None or self.manager is None or self.draining:
             return
-        if self.manager.version != deployed.version:
-            # It was not there when the version changed.
-            await self.use(deployed, None)
+        if self.manager.version != latest.deployed.version:
+            # It was not there when the version changed, or the deploy has not come to it yet.
+            await self.use(latest.deployed, latest.left_s)
 
     async def tell_gateway(self, news: News) -> None:
         """Say what is deployed, and whether events wait for rooms that cannot start."""

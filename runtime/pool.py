@@ -9,6 +9,7 @@ how many of those there should be is in `demand.py`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
 from ..actors.link import Link
@@ -16,6 +17,7 @@ from ..actors.messages import RoomKey, RoomReport
 from ..actors.options import RoomOptions
 from ..actors.resources import NO_RESOURCES, ActorResources
 from .actor_record import ActorRecord, ActorState
+from .places import Places
 
 ASSIGNMENT_TIMEOUT_S = 10.0  # for a gateway to attach to the room actor it was given
 SILENCE_S = 1.5  # without a report; then its lease is looked at
@@ -60,16 +62,23 @@ class Pool:
             for record in self.actors.values()
         )
 
-    def places_ready(self, party: str) -> int:
-        """Rooms of a party that could wake in room actors that are started already."""
-        per_actor = self._rooms_per_actor(party)
-        shared = [
-            per_actor - record.room_count
-            for record in self.actors.values()
-            if record.state is ActorState.SERVING and record.party == party and not record.retiring
-        ]
-        ready = self.ready_standbys(self._resources_of(party))
-        return sum(max(0, places) for places in shared) + ready * per_actor
+    def places(self) -> Places:
+        """The places in room actors that are started already."""
+        shared: Counter[str] = Counter()
+        standbys: Counter[ActorResources] = Counter()
+        for record in self.actors.values():
+            if record.retiring:
+                continue
+            if record.state is ActorState.STANDBY:
+                standbys[record.resources] += 1
+            elif record.state is ActorState.SERVING:
+                left = self._rooms_per_actor(record.party) - record.room_count
+                shared[record.party] += max(0, left)
+        return Places(self.options, shared, standbys)
+
+    def keeps_standbys(self, party: str) -> bool:
+        """Whether room actors are started ahead of time for rooms of a party."""
+        return self._standbys_wanted > 0 and not self._resources_of(party)
 
     @property
     def room_count(self) -> int:

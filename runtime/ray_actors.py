@@ -10,6 +10,7 @@ import asyncio
 import gc
 import logging
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,7 +55,8 @@ class RayManager:
         self._started = asyncio.get_running_loop().create_task(self._start())
 
     async def _start(self) -> None:
-        await self._manager.start(deployment.load())
+        left_s = deployment.rollout().left_s(time.time())
+        await self._manager.start(deployment.load(), within_s=left_s)
         self._telling = asyncio.get_running_loop().create_task(self._tell_ray())
         if self._admin is not None:
             try:
@@ -158,7 +160,8 @@ class RayGateway:
         gc.freeze()
 
     async def _start(self) -> None:
-        news = gateway_news(deployment.load(), patient=False)
+        patient = deployment.rollout().is_patient(time.time())
+        news = gateway_news(deployment.load(), patient=patient)
         self._gateway.use(await self._with_files(news))
         await self._gateway.start()
 

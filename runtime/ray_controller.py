@@ -36,6 +36,10 @@ class RayController:
         """See `Controller.deploy`."""
         return await self._controller.deploy(release, within_s)
 
+    async def outdated_rooms(self) -> int:
+        """See `Controller.outdated_rooms`."""
+        return await self._controller.outdated_rooms()
+
     async def roll_back(self, version: int | None, within_s: float | None) -> int:
         """See `Controller.roll_back`."""
         return await self._controller.roll_back(version, within_s)

@@ -165,6 +165,8 @@ class RoomRequests:
                         raise too_large
                     if self._bodies_bytes > BODIES_BYTES_MAX:
                         raise BadBody(503, "too much is being sent at once; try again later")
+        except web.RequestPayloadError:  # no gzip, for example, although the header says so
+            raise BadBody(400, "the body cannot be read: it is not what its headers say") from None
         except TimeoutError:
             raise BadBody(408, f"a body must arrive within {BODY_TIMEOUT_S:.0f} s") from None
         finally:

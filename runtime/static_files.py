@@ -1,7 +1,8 @@
 """Static files of a project's folder, as browsers and caches want them.
 
 With types, ETag, Last-Modified, ranges and HEAD; a compressed copy beside a file (`app.js.br`,
-`app.js.gz`) is sent to who takes it. Nothing outside of the folder is served, by whatever way.
+`app.js.gz`) is sent to who takes it. Nothing outside of the folder is served, by whatever way, and
+nothing hidden (`.env`, `.git`) in it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 import os
+import re
 from pathlib import Path
 
 from aiohttp import hdrs, web
@@ -17,6 +19,8 @@ from aiohttp.abc import AbstractStreamWriter
 INDEX, NOT_FOUND = "index.html", "404.html"
 # Each is asked for anew: what a project deploys is what its clients see.
 CACHE_CONTROL = "no-cache"
+WELL_KNOWN = ".well-known"  # RFC 8615: the one hidden folder that is meant to be served
+_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII)
 # What browsers need to be told right, whatever the system's own table says.
 _TYPES = {
     ".css": "text/css",
@@ -72,6 +76,8 @@ class StaticFiles:
             return None
         try:
             file = (self._folder / path.lstrip("/")).resolve()
+            if self._is_hidden(file):
+                return None
             if file.is_dir():
                 file = (file / INDEX).resolve()
             elif path.endswith("/"):
@@ -80,6 +86,13 @@ class StaticFiles:
             return file if file.is_relative_to(self._folder) and file.is_file() else None
         except (OSError, RuntimeError, UnicodeError):  # a name too long, links in a circle
             return None
+
+    def _is_hidden(self, file: Path) -> bool:
+        # What editors, version control and `.env` leave in a folder is for nobody else.
+        folder = self._folder
+        if folder is None or not file.is_relative_to(folder):
+            return False
+        return any(p.startswith(".") and p != WELL_KNOWN for p in file.relative_to(folder).parts)
 
 
 class _File(web.FileResponse):
@@ -97,6 +110,11 @@ class _File(web.FileResponse):
                 if name.lower() not in _CONDITIONS
             }
             request = request.clone(headers=kept)
+        elif not _is_one_range(request.headers.get(hdrs.RANGE, "bytes=0-")):
+            # Several, of another unit, or none at all: RFC 9110 section 14.2 has it ignored.
+            whole = request.headers.copy()
+            del whole[hdrs.RANGE]
+            request = request.clone(headers=whole)
         return await super().prepare(request)
 
     def _has_changed(self, request: web.BaseRequest) -> bool:
@@ -114,6 +132,16 @@ class _File(web.FileResponse):
 _CONDITIONS = frozenset(
     ["range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"]
 )
+
+
+def _is_one_range(wanted: str) -> bool:
+    found = _RANGE.fullmatch(wanted)
+    if found is None:
+        return False
+    first, last = found[1], found[2]
+    if not first:
+        return bool(last) and int(last) > 0  # so many bytes at the end
+    return not last or int(first) <= int(last)
 
 
 def content_type(file: Path) -> str:

@@ -53,7 +53,12 @@ async def test_a_broadcast_is_one_frame_for_each_gateway(stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     ("message", "without", "error"),
-    [(1, (), TypeError), ("x", "c1", TypeError), (b"x" * 11, (), ValueError)],
+    [
+        (1, (), TypeError),
+        ("x", "c1", TypeError),
+        ("x", [1], TypeError),
+        (b"x" * 11, (), ValueError),
+    ],
 )
 async def test_a_broadcast_that_cannot_be_is_refused(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, message: Any, without: Any, error: type

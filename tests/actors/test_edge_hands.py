@@ -63,6 +63,8 @@ async def test_a_thread_has_the_context_of_who_calls(hands: Hands) -> None:
         (StopIteration(), RuntimeError),
         (SystemExit(1), HookExited),
         (KeyboardInterrupt(), HookExited),
+        (GeneratorExit(), HookExited),
+        (BaseExceptionGroup("g", [KeyboardInterrupt()]), HookExited),
     ],
 )
 async def test_what_a_hook_raises_comes_back(

@@ -10,7 +10,7 @@ import pytest
 from parlour.actors.frames import Kind
 from parlour.actors.lifecycle import State
 
-from .staging import Diary, Stage, until
+from .staging import Diary, Stage, record, until
 
 
 async def test_one_event_is_handled_at_a_time(stage: Stage) -> None:
@@ -132,3 +132,41 @@ async def test_interleaved_events_are_finished_before_the_room_leaves(stage: Sta
     await stage.ended()
     assert Chat.diary[-1] == ("stop", "deploy")
     assert (await stage.stored("a"), await stage.stored("b")) == (True, True)
+
+
+async def test_an_event_that_waits_for_interleaved_ones_has_all_of_its_time(stage: Stage) -> None:
+    """Its time begins with its hook: one that is handled alone waits for those under way."""
+    going_on = asyncio.Event()
+
+    class Chat(Diary):
+        interleave = True
+        handler_timeout = 2.0
+
+        async def on_message(self, connection: Any, message: Any) -> None:
+            self.diary.append(f"begin {message}")
+            await going_on.wait()
+            self.diary.append(f"end {message}")
+
+    room = stage.start(Chat)
+    gateway = await stage.attached(1)
+    gateway.text(1, "beside")
+    await until(lambda: Chat.diary[-1] == "begin beside")
+    returning = await stage.gateway("g2")
+    returning.attach(record(1, "c2"), careful_until=3)
+    returning.text(1, "alone")
+    await until(
+        lambda: (
+            "g2" in repr(list(room.attachments)) and len(room.attachments.open_connections()) == 2
+        )
+    )
+    for _ in range(20):
+        await asyncio.sleep(0)
+    stage.now_s += 1.9
+    going_on.set()
+    going_on.clear()
+    await until(lambda: Chat.diary[-1] == "begin alone")
+    stage.now_s += 1.9
+    room.check_time()
+    going_on.set()
+    await returning.done(1)
+    assert Chat.diary[-1] == "end alone"

@@ -15,6 +15,10 @@ from parlour.actors.messages import Refused
 from .staging import Counter, Diary, Stage
 
 
+class Panic(BaseException):
+    """No Exception, as the panics of libraries in Rust."""
+
+
 async def test_a_client_whose_on_connect_raises_is_let_in_to_be_told(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -45,6 +49,9 @@ async def test_a_client_whose_on_connect_raises_is_let_in_to_be_told(
         asyncio.CancelledError("secret"),
         SystemExit("secret"),
         KeyboardInterrupt("secret"),
+        GeneratorExit("secret"),
+        BaseExceptionGroup("secret", [KeyboardInterrupt()]),
+        Panic("secret"),
     ],
     ids=repr,
 )
@@ -55,7 +62,7 @@ async def test_a_room_outlives_a_hook_that_raises(
     """Messages, ends and requests go on; a request is answered 500 without the reason.
 
     A hook that awaits something that was cancelled raises CancelledError: one more error. And
-    `sys.exit()` ends no process that other rooms share.
+    `sys.exit()` ends no process that other rooms share. What is no Exception ends no room either.
     """
 
     def fail() -> None:
@@ -183,3 +190,20 @@ async def test_a_room_whose_on_start_raises_is_not_there(
     gateway.connect(1)
     gateway.text(1, "a")
     assert (await gateway.until(Kind.SEND_TEXT))[-1].payload == b"1"
+
+
+@pytest.mark.parametrize("where", ["__init__", "on_start"])
+async def test_a_start_that_raises_no_exception_has_failed(stage: Stage, where: str) -> None:
+    """Its gateways are told, and the room's task ends."""
+
+    def panic(*_: object) -> None:
+        raise Panic
+
+    gateway = await stage.gateway()
+    room = stage.start(type("Unstartable", (Diary,), {where: panic}))
+    gateway.attach()
+    gateway.connect(1)
+    refused = messages.decode((await gateway.until(Kind.REFUSED))[-1].payload, Refused)
+    assert refused.reason == "start failed"
+    await stage.ended()
+    assert (room.state, stage.absent) == (State.ABSENT, [room])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from parlour.actors import live_room
+from parlour.actors import handling
 from parlour.actors.frames import Kind
 from parlour.actors.lifecycle import State
 
@@ -131,7 +131,7 @@ async def test_done_is_said_now_and_then_while_much_waits(stage: Stage) -> None:
 
     stage.start(Chat)
     gateway = await stage.attached(1)
-    sequences = [gateway.text(1, "x") for _ in range(4 * live_room.EVENTS_PER_REPORT_MAX)]
+    sequences = [gateway.text(1, "x") for _ in range(4 * handling.EVENTS_PER_REPORT_MAX)]
     frames = await gateway.done(sequences[-1])
     done = [frame.sequence for frame in frames if frame.kind is Kind.DONE]
     assert done == sorted(done)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from parlour.actors.request import Request
 
@@ -47,3 +49,24 @@ async def test_a_whole_body_is_a_stream_of_one_piece() -> None:
     assert [piece async for piece in request(body=b"hello").stream()] == [b"hello"]
     assert [piece async for piece in request().stream()] == []
     assert not request(body=b"hello").streamed
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"url": 5}, TypeError),
+        ({"path": b"/"}, TypeError),
+        ({"method": 1}, TypeError),
+        ({"body": "text"}, TypeError),
+        ({"headers": {"x": 1}}, TypeError),
+        ({"headers": {"x": "a\r\nb: c"}}, ValueError),
+        ({"method": "P T"}, ValueError),
+        ({"path": "below"}, ValueError),
+    ],
+)
+def test_a_request_is_replaced_by_one_that_can_be_sent(
+    changes: dict[str, Any], error: type[Exception]
+) -> None:
+    """What cannot is refused where it is given."""
+    with pytest.raises(error):
+        request(body=b"x").replace(**changes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -43,6 +44,18 @@ def test_a_status_that_is_no_answer_is_refused(status: int) -> None:
         Response("", status)
 
 
+def test_a_status_is_checked_whenever_it_is_set() -> None:
+    """One that is no number would only be found where it cannot be told any more."""
+    response = Response("")
+    with pytest.raises(ValueError, match="99"):
+        response.status = 99
+    for status in ("200", 200.0, None):
+        with pytest.raises(TypeError, match="it is an int"):
+            response.status = status  # type: ignore[assignment]
+    response.status = HTTPStatus.NOT_FOUND
+    assert response.status == 404
+
+
 @pytest.mark.parametrize("body", [None, 1, {"a": 1}, ["a"], object()])
 def test_a_body_of_another_type_is_refused(body: Any) -> None:
     """With the way out in the error."""
@@ -55,6 +68,13 @@ def test_a_header_that_is_not_text_is_refused(headers: Any) -> None:
     """Where it is given, not where it would have to be sent."""
     with pytest.raises(TypeError):
         Response("", headers=headers)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:", "é", "x\r\ny", "(a)"])
+def test_a_header_name_that_cannot_be_sent_is_refused(name: str) -> None:
+    """A client would not understand the answer, or read another header in it."""
+    with pytest.raises(ValueError, match="letters, digits"):
+        Response("", headers={name: "x"})
 
 
 def test_json_is_compact_and_declared() -> None:

@@ -99,6 +99,15 @@ async def test_an_iterator_that_raises_says_so() -> None:
         await pieces(Response.events(events()))
 
 
+@pytest.mark.parametrize(
+    "events", [["a"], iter("a"), 5, None, len], ids=lambda it: type(it).__name__
+)
+def test_events_that_are_none_are_refused(events: Any) -> None:
+    """Where they are given: the answer would have begun, and been cut."""
+    with pytest.raises(TypeError, match="give an async iterator"):
+        Response.events(events)
+
+
 @pytest.mark.parametrize("keep_alive", [0, -1, float("nan")])
 def test_a_time_that_is_none_is_refused(keep_alive: float) -> None:
     """In seconds, above 0."""

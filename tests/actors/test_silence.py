@@ -201,7 +201,7 @@ async def test_a_room_that_leaves_meanwhile_leaves_when_it_may_speak(stage: Stag
     """Its last words before its good-bye, and its claim is free."""
     _, inbox = await silent(stage, COUNTER)
     stage.order(Kind.HIBERNATE, messages.encode(Leave(COUNTER, "deploy")))
-    await until(lambda: stage.actor._rooms[COUNTER]._leave_reason is not None)
+    await until(lambda: stage.actor._rooms[COUNTER].leave_reason is not None)
     stage.lease.server_is_away = False
     frames = await inbox.take_until(Kind.GONE)
     assert [f.payload for f in frames if f.kind is Kind.SEND_TEXT] == [b"1"]

@@ -31,6 +31,8 @@ class Streaming(Diary):
     async def stream(self) -> AsyncIterator[Any]:
         try:
             while (piece := await self.pieces.get()) is not None:
+                if isinstance(piece, BaseException):
+                    raise piece
                 yield piece
             self.ended = "in order"
         except (asyncio.CancelledError, GeneratorExit) as error:
@@ -42,6 +44,8 @@ class Streaming(Diary):
             self.pieces.put_nowait(None)
         elif message == "raise":
             self.pieces.put_nowait(12)
+        elif message == "panic":
+            self.pieces.put_nowait(BaseExceptionGroup("panic", [KeyboardInterrupt()]))
         else:
             self.storage.put("last", message)
             self.pieces.put_nowait(message)
@@ -162,14 +166,15 @@ async def test_the_iterator_is_cancelled_when_its_gateway_is_lost(
     await until(lambda: room_of(stage).ended == "cancelled")
 
 
+@pytest.mark.parametrize("what", ["raise", "panic"])
 async def test_an_iterator_that_raises_cuts_the_answer(
-    gateway: Gateway, caplog: pytest.LogCaptureFixture
+    gateway: Gateway, caplog: pytest.LogCaptureFixture, what: str
 ) -> None:
     """The log has the reason and the client has not; here, for a piece that is neither str nor
-    bytes."""
+    bytes, and for what is no Exception."""
     await gateway.done(gateway.request(7))
     gateway.text(1, "a")
-    gateway.text(1, "raise")
+    gateway.text(1, what)
     assert await gateway.pieces() == ([b"a"], CUT)
     assert "party chat, room lobby: a streamed answer raised" in caplog.text
     await gateway.done(gateway.text(1, "goes on"))

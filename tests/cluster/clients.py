@@ -14,6 +14,7 @@ from .host import Host
 from .parlour_on_nodes import PORT
 
 ANSWER_TIMEOUT_S = 20.0
+NO_EDGE_YET = 503
 
 
 class Client:
@@ -76,6 +77,15 @@ class Clients:
             assert response.status == 200, await response.text()
             answer: dict[str, object] = await response.json()
             return answer
+
+    async def page(self, host: Host, path: str) -> str:
+        """What a gateway answers beside rooms, once its edge has started."""
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            while True:
+                async with self._session.get(f"http://{host.address}:{PORT}{path}") as response:
+                    if response.status != NO_EDGE_YET:
+                        assert response.status == 200, await response.text()
+                        return await response.text()
 
 
 @contextlib.asynccontextmanager

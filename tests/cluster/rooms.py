@@ -18,9 +18,14 @@ class Talk(Room):
         if message == "where?":
             connection.send(f"{socket.gethostname()} {os.getpid()}")
             return
+        self.say(str(message))
+
+    def say(self, text: str) -> str:
+        """Say something here, also from another room; returns where that was."""
         self.said += 1
         self.storage.put("said", self.said)
-        self.broadcast(f"{self.said}: {message!s}")
+        self.broadcast(f"{self.said}: {text}")
+        return socket.gethostname()
 
     def on_request(self, request: Request) -> dict[str, int | str]:
         return {"said": self.said, "where": socket.gethostname()}
@@ -34,3 +39,11 @@ class Rare(Talk):
 
 class Chat(Talk):
     """The same under the name that the documentation uses."""
+
+
+class Caller(Room):
+    """Says in rooms of `Talk` what their names are, and tells where that was."""
+
+    async def on_message(self, connection: Connection, message: str | bytes) -> None:
+        where = await self.parties.talk.get(str(message)).say(f"here is {message!s}")
+        connection.send(f"from {socket.gethostname()} to {where}")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from parlour.runtime.rollout import FAILED_ROOMS_MIN
 
 from .clients import Talker, clients
 from .conftest import Cluster
@@ -22,6 +26,21 @@ TALK = ROOMS.read_text()
 CANNOT_START = TALK.replace(
     'self.said: int = await self.storage.get("said", 0)', 'raise RuntimeError("not today")'
 )
+CRON_TIMEOUT_S = 20.0
+SHOP = """
+from parlour import Room
+
+class Shop(Room):
+    ticks = []
+
+    @staticmethod
+    def on_fetch(request, lobby):
+        return {"ticks": Shop.ticks} if request.path == "/ticks" else None
+
+    @staticmethod
+    def on_cron(cron, lobby):
+        Shop.ticks.append(cron.name)
+"""
 PYTHON_API = """
 import parlour
 from rooms import Talk
@@ -46,13 +65,13 @@ async def test_a_deploy_under_load_closes_no_socket_and_loses_no_message(
 ) -> None:
     """Rooms with clients on three nodes move to the new version one by one."""
     write(app, TALK.replace("{self.said}: ", "new {self.said}: "))
+    before = parlour.current_version()
     async with clients() as world:
         talkers, sockets = [], []
         for number, host in enumerate(cluster.nodes.hosts * 2):
             client = await world.connect(host, f"talk/busy-{number}")
             talkers.append(Talker(client, f"talker-{number}"))
             sockets.append(client)
-        before = parlour.current_version()
 
         printed = await asyncio.to_thread(parlour.deploy, app, "--within", "8")
         for talker in talkers:
@@ -88,6 +107,26 @@ async def test_a_version_whose_rooms_cannot_start_is_rolled_back_by_itself(
         assert heard == ["2: two"] * len(everybody)
     assert parlour.current_version() == before
     assert "could not start with it" in parlour.run("deployments")
+
+
+async def test_a_controller_that_is_restarted_still_takes_a_bad_version_back(
+    cluster: Cluster, parlour: ParlourOnNodes, app: Path
+) -> None:
+    """Its process is killed between the deploy and the first room that wakes."""
+    write(app, CANNOT_START)
+    before = parlour.current_version()
+    parlour.deploy(app)
+    [controller] = [
+        pid for pid, line in cluster.nodes.head.processes().items() if "RayController" in line
+    ]
+    os.kill(controller, signal.SIGKILL)
+
+    async with clients() as world:
+        rooms = [f"talk/late-{number}" for number in range(FAILED_ROOMS_MIN)]
+        answers = await asyncio.gather(*(world.get(cluster.nodes.head, room) for room in rooms))
+
+    assert [answer["said"] for answer in answers] == [0] * len(rooms)
+    assert await asyncio.to_thread(parlour.current_version) == before
 
 
 def test_classes_that_cannot_be_imported_on_the_cluster_change_nothing(
@@ -136,6 +175,31 @@ def test_a_project_names_the_class_of_each_party(parlour: ParlourOnNodes, app: P
 
     assert asyncio.run(ask()) == "mars"
     assert "shop" in parlour.run("deployments")
+
+
+def test_static_files_and_crons_of_a_project_are_on_every_node(
+    cluster: Cluster, parlour: ParlourOnNodes, app: Path
+) -> None:
+    """The files came with the job; a cron runs each time on one node, whichever it is."""
+    folder = app.parent / "project"
+    (folder / "public").mkdir(parents=True)
+    (folder / "public" / "index.html").write_text("<title>shop</title>")
+    (folder / "shop.py").write_text(SHOP)
+    (folder / "parlour.toml").write_text(
+        '[parties]\nmain = "shop:Shop"\n[crons]\n"each second" = "* * * * * *"\n'
+    )
+    parlour.deploy(folder, "--within", "0")
+
+    async def ask() -> None:
+        async with clients() as world:
+            for host in cluster.nodes.hosts:
+                assert await world.page(host, "/") == "<title>shop</title>"
+            async with asyncio.timeout(CRON_TIMEOUT_S):
+                for host in itertools.cycle(cluster.nodes.hosts):
+                    if "each second" in await world.page(host, "/ticks"):
+                        return
+
+    asyncio.run(ask())
 
 
 def test_packages_of_a_project_are_there_in_its_room_actors(

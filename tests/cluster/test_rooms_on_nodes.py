@@ -42,6 +42,20 @@ async def test_each_gateway_wakes_rooms_on_its_own_node(
             assert {answer["where"] for answer in found} == {host.name}
 
 
+async def test_a_room_calls_a_room_on_another_node(
+    cluster: Cluster, parlour: ParlourOnNodes
+) -> None:
+    """As it calls one on its own: the clients there hear it, and the answer comes back."""
+    first, second, _ = cluster.nodes.hosts
+    async with clients() as world:
+        listener = await world.connect(second, "talk/called")
+        assert await listener.where() == second.name
+        caller = await world.connect(first, "caller/calling")
+
+        assert await caller.ask("called") == f"from {first.name} to {second.name}"
+        assert await listener.hear() == "1: here is called"
+
+
 async def test_a_node_that_joins_takes_part(
     cluster: Cluster, parlour: ParlourOnNodes, extra: Host
 ) -> None:

@@ -68,6 +68,8 @@ class Shop(Room):
             raise RoomUnavailable("says the room itself")
         if what == "exit":
             raise SystemExit("enough")
+        if what == "panic":
+            raise BaseExceptionGroup("panic", [KeyboardInterrupt()])
         if what == "unstorable":
             raise ValueError(object())
         raise KeyError("tea", 3)
@@ -210,13 +212,26 @@ async def test_exceptions_arrive_as_themselves(rooms: Rooms) -> None:
     assert (remote.value.type_name, remote.value.text) == ("OutOfStock", "no more tea")
     with pytest.raises(RoomUnavailable, match="says the room itself"):
         await a.tell("shop", "b", "fail", "call")
-    with pytest.raises(RemoteError, match="HookExited"):
-        await a.tell("shop", "b", "fail", "exit")
+    for what in ("exit", "panic"):
+        with pytest.raises(RemoteError, match="HookExited"):
+            await a.tell("shop", "b", "fail", what)
     with pytest.raises(RemoteError, match="ValueError: <object object"):
         await a.tell("shop", "b", "fail", "unstorable")
     with pytest.raises(TypeError, match="add"):
         await a.tell("shop", "b", "add")
     assert await a.tell("shop", "b", "add", 1) == 2
+
+
+@pytest.mark.parametrize(
+    ("room", "error"),
+    [(5, TypeError), (None, TypeError), ("", ValueError), ("é" * 513, ValueError)],
+)
+async def test_an_id_that_no_room_has_is_refused(
+    rooms: Rooms, room: Any, error: type[Exception]
+) -> None:
+    """When the stub is asked for."""
+    with pytest.raises(error, match="room id"):
+        rooms.parties.shop.get(room)
 
 
 @pytest.mark.parametrize(

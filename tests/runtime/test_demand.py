@@ -122,7 +122,7 @@ async def test_a_room_is_given_what_its_party_asks_for_and_nothing_else(node: No
     found = node.pool.assign(RoomKey("chat", "1"), node.now_s)
     assert found is not None
     assert found.id == "plain"
-    assert node.pool.places_ready("film") == node.pool.places_ready("chat") == 0
+    assert node.pool.places().of("film") == node.pool.places().of("chat") == 0
 
 
 async def test_where_all_parties_ask_for_resources_there_are_no_standbys(node: Node) -> None:

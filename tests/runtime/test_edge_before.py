@@ -38,6 +38,11 @@ def decide(request: Request, lobby: Lobby) -> Any:
         raise PermissionError("the secret reason")
     if "exit" in request.query:
         raise SystemExit
+    if "panic" in request.query:
+        raise BaseExceptionGroup("secret", [KeyboardInterrupt()])
+    if "broken" in request.query:
+        request.url = 5  # type: ignore[assignment]
+        return request
     if "nonsense" in request.query:
         return False
     if "stream" in request.query:
@@ -142,7 +147,7 @@ async def test_a_hook_answers_instead_of_the_room(
 
 
 @pytest.mark.parity("onBeforeConnect (PartyKit)", "onBeforeRequest")
-@pytest.mark.parametrize("what", ["raise", "exit", "nonsense", "stream"])
+@pytest.mark.parametrize("what", ["raise", "exit", "panic", "nonsense", "broken", "stream"])
 @pytest.mark.parametrize("opening", [True, False])
 async def test_a_hook_that_fails_lets_nobody_in(
     stage: EdgeStage,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from parlour.actors import messages
 from parlour.actors.frames import Kind
@@ -12,9 +13,10 @@ from parlour.actors.messages import Leave, RoomKey, RoomReport
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
 from parlour.runtime.actor_record import ActorRecord
-from parlour.runtime.mover import TOLD_AGAIN_S, RoomMover
+from parlour.runtime.mover import RETURN_S, TOLD_AGAIN_S, RoomMover
+from parlour.runtime.places import Places
 from parlour.runtime.pool import Pool
-from parlour.runtime.rollout import MOVING_MAX
+from parlour.runtime.rollout import MOVING_MAX, PLACE_PATIENCE_S, WITHOUT_A_PLACE_MAX
 
 from ..actors.linked import LinkPair, link_pair
 
@@ -132,22 +134,92 @@ async def test_those_that_were_idle_longest_are_told_first(stage: Stage) -> None
 
 
 async def test_nobody_is_told_before_a_process_waits_for_it(stage: Stage) -> None:
-    """Until the time is over: then all have to go."""
+    """Nor when the time is over: the room is better served where it is."""
     stage.actor("old", 1, 3)
     stage.pool.deploy(2, OPTIONS)
+    stage.mover.begin(10.0)
+    for _ in range(2):
+        stage.now_s += 9.0
+        stage.mover.move_outdated()
+        assert await stage.told(0) == []
+    stage.actor("new", 2)
+    stage.mover.move_outdated()
+    assert len(await stage.told(3)) == 3
+
+
+async def test_where_no_process_comes_for_long_a_few_go_without_one(stage: Stage) -> None:
+    """Others may have taken each that came; these wait in line with them, and then the next."""
+    old = stage.actor("old", 1, 2 * WITHOUT_A_PLACE_MAX)
+    stage.pool.deploy(2, OPTIONS)
+    stage.mover.begin(10.0)
+    stage.now_s += 10.0
+    for first in (0, WITHOUT_A_PLACE_MAX):
+        stage.report(old, range(first, 2 * WITHOUT_A_PLACE_MAX))
+        stage.now_s += PLACE_PATIENCE_S - 0.5
+        stage.mover.move_outdated()
+        assert await stage.told(0) == []
+        stage.now_s += 1.0
+        stage.mover.move_outdated()
+        assert len(await stage.told(WITHOUT_A_PLACE_MAX)) == WITHOUT_A_PLACE_MAX
+
+
+async def test_all_go_at_the_end_of_the_time_where_no_process_is_kept_waiting(
+    stage: Stage,
+) -> None:
+    """Those of a party with resources would wait for ever: what they need is what they have."""
+
+    class Draw(Chat):
+        num_gpus = 1
+
+    stage.pool.deploy(1, {"chat": options_of(Draw)})
+    stage.actor("old", 1, 3)
+    stage.pool.deploy(2, {"chat": options_of(Draw)})
     stage.mover.begin(10.0)
     stage.now_s += 9.0
     stage.mover.move_outdated()
     assert await stage.told(0) == []
-    stage.actor("new", 2)
+    stage.now_s += 1.0
     stage.mover.move_outdated()
     assert len(await stage.told(3)) == 3
+
+
+async def test_a_place_is_kept_for_a_room_that_has_left_and_is_not_back_yet(stage: Stage) -> None:
+    """The next one would find it taken, and wait for a process to start."""
+    old = stage.actor("old", 1, 2)
+    stage.pool.deploy(2, {"chat": msgspec.structs.replace(OPTIONS["chat"], rooms_per_actor=1)})
+    stage.actor("new", 2)
+    stage.mover.begin(0.0)
+    assert await stage.told(1) == [("old-0", "deploy")]
+    stage.report(old, [1])
+    stage.mover.move_outdated()
+    assert await stage.told(0) == []
+    stage.now_s += 2 * RETURN_S
+    stage.mover.move_outdated()
+    assert await stage.told(1) == [("old-1", "deploy")]
+
+
+async def test_rooms_of_two_parties_do_not_leave_for_the_same_process(stage: Stage) -> None:
+    """One waits for the next; the one that was idle longer goes first."""
+    parties = {"chat": OPTIONS["chat"], "talk": OPTIONS["chat"]}
+    stage.pool.deploy(1, parties)
+    stage.actor("old", 1, 1)
+    talk = stage.actor("talk", 1)
+    busy = RoomReport(RoomKey("talk", "busy"), "live", 5.0, 1, 0.0)
+    stage.pool.report(talk, [busy], 1, stage.now_s)
+    stage.pool.deploy(2, parties)
+    stage.actor("new", 2)
+    stage.mover.begin(0.0)
+    assert await stage.told(1) == [("old-0", "deploy")]
+    stage.actor("another", 2)
+    stage.mover.move_outdated()
+    assert await stage.told(1) == [("busy", "deploy")]
 
 
 async def test_a_room_that_stays_is_told_again_after_a_while(stage: Stage) -> None:
     """It may have been on its way to its process when it was told first."""
     stage.actor("old", 1, 1)
     stage.pool.deploy(2, OPTIONS)
+    stage.actor("new", 2)
     stage.mover.begin(0.0)
     await stage.told(1)
     stage.now_s += TOLD_AGAIN_S - 0.1
@@ -187,9 +259,11 @@ async def test_another_version_begins_anew(stage: Stage) -> None:
     """Those that were told for the one before are told again, as they are still there."""
     stage.actor("old", 1, 2)
     stage.pool.deploy(2, OPTIONS)
+    stage.actor("new", 2)
     stage.mover.begin(0.0)
     await stage.told(2)
     stage.pool.deploy(3, OPTIONS)
+    stage.actor("newer", 3)
     stage.mover.begin(0.0)
     assert len(await stage.told(2)) == 2
 
@@ -210,12 +284,12 @@ async def test_memory_is_short_below_the_limit(free_bytes_min: int, short: bool)
 
 async def test_a_look_counts_the_places_once_and_not_for_each_room(stage: Stage) -> None:
     """With ten thousand rooms on their way to a new version the node would do nothing else."""
-    asked: list[str] = []
+    asked: list[Places] = []
 
     class CountingPool(Pool):
-        def places_ready(self, party: str) -> int:
-            asked.append(party)
-            return super().places_ready(party)
+        def places(self) -> Places:
+            asked.append(super().places())
+            return asked[-1]
 
     stage.pool = CountingPool(standbys=2, live_rooms_max=1000)
     stage.mover = RoomMover(stage.pool, 0, clock=lambda: stage.now_s)
@@ -227,7 +301,7 @@ async def test_a_look_counts_the_places_once_and_not_for_each_room(stage: Stage)
     stage.now_s += 9.9
     stage.mover.move_outdated()
     assert len(await stage.told(MOVING_MAX)) == MOVING_MAX
-    assert asked == ["chat"]
+    assert len(asked) == 1
 
 
 async def test_a_process_that_has_grown_too_much_is_named_once(

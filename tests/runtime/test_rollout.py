@@ -7,7 +7,15 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from parlour.runtime.rollout import FAILED_ROOMS_MIN, MOVING_MAX, Schedule, has_failed
+from parlour.runtime.rollout import (
+    AFTER_ROLLBACK_S,
+    FAILED_ROOMS_MIN,
+    MOVING_MAX,
+    PROBATION_S,
+    Rollout,
+    Schedule,
+    has_failed,
+)
 
 
 def test_without_a_time_rooms_move_as_they_hibernate() -> None:
@@ -112,3 +120,43 @@ def test_one_more_that_starts_never_ends_a_version(started: int, failed: int) ->
         assert has_failed(started, failed)
     if has_failed(started, failed):
         assert has_failed(started, failed + 1)
+
+
+def test_a_new_version_is_on_probation_while_there_is_one_to_go_back_to() -> None:
+    """For a minute, in which gateways are patient."""
+    new = Rollout.of_new(2, previous=1, within_s=None, now_s=1000.0)
+    assert new.is_on_probation(1000.0 + PROBATION_S - 1)
+    assert new.is_patient(1000.0 + PROBATION_S - 1)
+    assert not new.is_on_probation(1000.0 + PROBATION_S)
+    assert not new.is_patient(1000.0 + PROBATION_S)
+    first = Rollout.of_new(1, previous=0, within_s=None, now_s=1000.0)
+    assert not first.is_on_probation(1000.0)
+    assert not first.is_patient(1000.0)
+
+
+def test_gateways_stay_patient_for_a_while_after_a_rollback_by_itself() -> None:
+    """Rooms may still be failing with what was left; the version that is back is not tried."""
+    new = Rollout.of_new(2, previous=1, within_s=None, now_s=1000.0)
+    back = new.back_to(1, 0.0, now_s=1010.0)
+    assert back == Rollout(1, 1010.0, 0.0, previous=0, patient_s=AFTER_ROLLBACK_S)
+    assert not back.is_on_probation(1010.0)
+    late = new.back_to(1, 0.0, now_s=1000.0 + PROBATION_S)
+    assert not late.is_patient(1000.0 + PROBATION_S)
+
+
+@pytest.mark.parametrize(
+    ("within_s", "passed_s", "left_s"),
+    [
+        (None, 5.0, None),
+        (math.inf, 5.0, math.inf),
+        (60.0, 0.0, 60.0),
+        (60.0, 50.0, 10.0),
+        (60.0, 100.0, 0.0),
+        (60.0, -3600.0, 60.0),
+    ],
+)
+def test_who_comes_later_has_what_is_left_of_the_time(
+    within_s: float | None, passed_s: float, left_s: float | None
+) -> None:
+    """A node that was cut off, a manager that was restarted; also when a clock was set back."""
+    assert Rollout(2, 1000.0, within_s).left_s(1000.0 + passed_s) == left_s

@@ -47,6 +47,18 @@ async def test_a_room_gets_the_request_as_the_client_made_it(
     assert body == b"hello"
 
 
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+async def test_a_body_that_is_not_what_it_says_is_the_clients_mistake(
+    rooms: Rooms, client: RawClient, coding: str
+) -> None:
+    """400, and no room hears of it."""
+    client.send(request("/party/x", "POST", b"hello", f"Content-Encoding: {coding}"))
+    answer = await client.answer()
+    assert (answer.status, answer.body[:25]) == (400, b"the body cannot be read: ")
+    await client.ended()
+    assert rooms.asked == []
+
+
 async def test_the_client_gets_the_answer_as_the_room_made_it(
     rooms: Rooms, client: RawClient
 ) -> None:

@@ -121,6 +121,26 @@ async def test_a_part_of_a_file_is_sent(
     assert answer.headers["content-range"] == told
 
 
+@pytest.mark.parametrize(
+    "wanted", ["bytes=0-1,5-6", "lines=0-1", "bytes=a-b", "bytes=5-2", "bytes=-0", "bytes=-", "x"]
+)
+async def test_what_is_not_one_part_is_ignored(client: RawClient, wanted: str) -> None:
+    """The file is sent whole, as RFC 9110 has it where a range is none."""
+    answer = await get(client, "/data.bin", f"Range: {wanted}")
+    assert (answer.status, answer.body) == (200, DATA)
+
+
+async def test_hidden_files_are_not_served(client: RawClient, folder: Path) -> None:
+    """`.env` and `.git` are nobody's business; RFC 8615's folder is."""
+    for name in (".env", ".git/config", "sub/.secret", ".well-known/security.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(name)
+    (folder / "alias").symlink_to(folder / ".env")
+    for path in ("/.env", "/.git/config", "/sub/.secret", "/%2eenv", "/alias"):
+        assert (await get(client, path)).status == 404
+    assert (await get(client, "/.well-known/security.txt")).status == 200
+
+
 async def test_a_part_that_is_not_there_is_refused(client: RawClient) -> None:
     """416, with the size that there is."""
     answer = await get(client, "/data.bin", "Range: bytes=100-")
