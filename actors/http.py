@@ -2,7 +2,7 @@
 
 from .headers import header_pairs
 from .request import BodyLost, Request, check_request_line
-from .response import Response, as_response
+from .response import Response, as_response, refusal_of
 
 __all__ = [
     "BodyLost",
@@ -11,4 +11,5 @@ __all__ = [
     "as_response",
     "check_request_line",
     "header_pairs",
+    "refusal_of",
 ]

@@ -11,6 +11,7 @@ from multidict import CIMultiDict
 
 from .cookies import set_cookie_header
 from .headers import header_pairs
+from .request import Request
 from .server_sent import KEEP_ALIVE_S, ServerSentEvent, event_stream
 
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -207,6 +208,13 @@ def _with(headers: Mapping[str, str] | None, more: Mapping[str, str]) -> Mapping
     for name, value in more.items():
         every.setdefault(name, value)
     return every
+
+
+def refusal_of(request: Request, error: Exception) -> Response | None:
+    """The answer to a client whose body a hook could not read; None if `error` is not of that."""
+    if error is not request._unreadable:
+        return None
+    return Response(f"the body cannot be read: {str(error)[:200]}\n", 400)
 
 
 def as_response(value: object, hook: str = "on_request") -> Response:

@@ -45,6 +45,8 @@ class Main(Room):
             return "text"
         if request.path == "/json":
             return {"env": dict(lobby.env), "q": request.query.get("q")}
+        if request.path == "/read":
+            return request.text()
         if request.path == "/post":
             return Response(request.body[::-1], 202)
         if request.path == "/nonsense":
@@ -107,6 +109,16 @@ async def test_a_static_file_comes_before_it(client: RawClient) -> None:
     client.send(request("/unknown", "GET", b"", "Accept: text/html,*/*"))
     answer = await client.answer()
     assert (answer.status, answer.body) == (200, b"<p>the page")
+
+
+async def test_a_body_that_a_function_cannot_read_is_the_clients_mistake(
+    client: RawClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """400, and nothing in the log."""
+    client.send(request("/read", "POST", b"\xff"))
+    answer = await client.answer()
+    assert (answer.status, answer.body[:25]) == (400, b"the body cannot be read: ")
+    assert "raised" not in caplog.text
 
 
 @pytest.mark.parametrize("path", ["/raise", "/nonsense"])
