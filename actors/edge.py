@@ -25,6 +25,7 @@ from .edge_hands import Busy, Hands, TookTooLong
 from .edge_hooks import BEFORE_CONNECT, BEFORE_REQUEST, CRON, FETCH, OF_MAIN_ALONE, Cron, Lobby
 from .edge_messages import EdgeAnswer, EdgeQuestion
 from .frames import Kind, pack, unpack_parts
+from .hooks import call_hook
 from .http import Request, Response, as_response, refusal_of
 from .link import Link, listen
 from .messages import decode
@@ -228,7 +229,7 @@ class Edge:
         else:
             response = as_response(result, FETCH)
             if response.streamed:
-                await stream(exchange, response)
+                await call_hook(stream, exchange, response)  # its iterator is as much the hook
             else:
                 respond(exchange, response)
 
