@@ -52,7 +52,7 @@ soak: $(VENV)/.installed-test ## break things at random for MINUTES=30, and 1,00
 	@PARLOUR_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -s tests/system/test_many_rooms.py tests/system/test_handover.py tests/faults/test_faults.py
 
 soak-storage: $(VENV)/.installed-test ## kill the server under storage 200 times, and random histories for minutes
-	@PARLOUR_SOAK=10 $(BIN)/python -m pytest --timeout=3600 tests/contract/test_storage_model.py tests/storage/test_large_space.py tests/faults/test_storage_killed_server.py
+	@PARLOUR_SOAK=10 $(BIN)/python -m pytest --timeout=3600 --durations=5 tests/faults/test_storage_killed_server.py tests/contract/test_storage_model.py tests/storage/test_large_space.py
 
 fuzz: $(VENV)/.installed-test ## send 100,000 mutated requests to a gateway; PARLOUR_SEED repeats a run
 	@PARLOUR_FUZZ=100000 $(BIN)/python -m pytest -s tests/runtime/test_fuzz.py

@@ -27,7 +27,7 @@ from .call_errors import (
 from .calls import CALL_BYTES_MAX, checked_size
 from .chain import errand
 from .frames import Kind, pack, pack_parts, unpack_parts
-from .http import Request, Response, as_response, header_pairs
+from .http import Request, Response, as_response, header_pairs, refusal_of
 from .mailbox import Event
 from .messages import CallHead, RequestHead, ResponseHead, Returned
 from .room import Room
@@ -120,9 +120,12 @@ async def _respond(
     except _TooLong:
         why = f"the room's answer is over {CALL_BYTES_MAX:,} bytes; fetch it over HTTP"
         return pack_error(CallTooLarge(why))
-    except Exception:
-        log.exception("party %s, room %s: on_request raised", live.key.party, live.key.quoted_id)
-        response = Response("the room failed to answer this request\n", 500)
+    except Exception as error:
+        refusal = refusal_of(request, error)
+        if refusal is None:
+            key = live.key
+            log.exception("party %s, room %s: on_request raised", key.party, key.quoted_id)
+        response = refusal or Response("the room failed to answer this request\n", 500)
         body = response.body
     returned = ResponseHead(response.status, header_pairs(response.headers))
     return Returned(response=returned), body

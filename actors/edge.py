@@ -25,7 +25,8 @@ from .edge_hands import Busy, Hands, TookTooLong
 from .edge_hooks import BEFORE_CONNECT, BEFORE_REQUEST, CRON, FETCH, OF_MAIN_ALONE, Cron, Lobby
 from .edge_messages import EdgeAnswer, EdgeQuestion
 from .frames import Kind, pack, unpack_parts
-from .http import Request, Response, as_response
+from .hooks import call_hook
+from .http import Request, Response, as_response, refusal_of
 from .link import Link, listen
 from .messages import decode
 from .options import options_of
@@ -212,7 +213,13 @@ class Edge:
             await hand_over(exchange, await self._sites.open(hook), self._hands, within_s)
             return
         request = await self._request(exchange)
-        result = await self._hands.call(hook, request, self._lobby(question), within_s=within_s)
+        try:
+            result = await self._hands.call(hook, request, self._lobby(question), within_s=within_s)
+        except Exception as error:
+            refusal = refusal_of(request, error)
+            if refusal is None:
+                raise
+            result = refusal
         if result is None:
             exchange.answer(EdgeAnswer("pass"))
         elif isinstance(result, AsgiSite):
@@ -222,7 +229,7 @@ class Edge:
         else:
             response = as_response(result, FETCH)
             if response.streamed:
-                await stream(exchange, response)
+                await call_hook(stream, exchange, response)  # its iterator is as much the hook
             else:
                 respond(exchange, response)
 

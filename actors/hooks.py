@@ -17,7 +17,7 @@ from .chain import Errand, current_errand, errand
 from .close_codes import INTERNAL_ERROR
 from .connection import REPLACED, REPLACED_REASON, ClientError, Connection
 from .frames import BINARY, TEXT, Kind, pack, pack_parts, unpack_parts
-from .http import BodyLost, Request, Response, as_response, header_pairs
+from .http import BodyLost, Request, Response, as_response, header_pairs, refusal_of
 from .mailbox import Event
 from .room import Room
 
@@ -211,17 +211,20 @@ async def _request(live: LiveRoom, room: Room, event: Event) -> None:
     head_data, body = unpack_parts(event.payload)
     head = messages.decode(head_data, messages.RequestHead)
     stream = live.streams.body(event) if head.streamed else None
+    request = Request(head.method, head.url, head.path, head.headers, stream or body)
     try:
         if stream is not None and not await stream.begin():
             return  # a room actor died reading it, and the client was told
-        request = Request(head.method, head.url, head.path, head.headers, stream or body)
         _respond(live, event, as_response(await call_hook(room.on_request, request)), head.method)
     except BodyLost as error:
         log.info("party %s, room %s: %s", live.key.party, live.key.quoted_id, error)
         _respond(live, event, Response("the body did not come whole\n", 400))
-    except Exception:
-        _log_raised(live, "on_request")
-        _respond(live, event, Response("the room failed to answer this request\n", 500))
+    except Exception as error:
+        response = refusal_of(request, error)
+        if response is None:
+            _log_raised(live, "on_request")
+            response = Response("the room failed to answer this request\n", 500)
+        _respond(live, event, response)
     finally:
         if stream is not None:
             live.streams.forget_body(event)

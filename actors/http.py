@@ -7,9 +7,17 @@ names compare without regard to case.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -50,6 +58,7 @@ class Request:
         self.path = path
         self.headers: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict(headers))
         self._body = body
+        self._unreadable: Exception | None = None  # what was raised of the body
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.url}>"
@@ -131,28 +140,43 @@ class Request:
         """The body as text, in UTF-8.
 
         Raises:
-            UnicodeDecodeError: If it is not UTF-8.
+            UnicodeDecodeError: If it is not UTF-8; its client gets 400 if the hook lets it out.
             RuntimeError: If it is streamed.
         """
-        return self.body.decode()
+        with self._reading():
+            return self.body.decode()
 
     def json(self) -> Any:
         """The body as JSON.
 
         Raises:
-            ValueError: If it is not JSON.
+            ValueError: If it is not JSON; its client gets 400 if the hook lets it out.
             RuntimeError: If it is streamed.
         """
-        return json.loads(self.body)
+        with self._reading():
+            try:
+                return json.loads(self.body)
+            except RecursionError:
+                raise ValueError("JSON that is nested too deep") from None
 
     async def form(self) -> Form:
         """The fields of the HTML form in the body, in order; files as `FormFile`.
 
         Raises:
-            ValueError: If the body is no form, urlencoded or multipart, or has over 1,000 fields.
+            ValueError: If the body is no form, urlencoded or multipart, or has over 1,000 fields;
+                its client gets 400 if the hook lets it out.
             RuntimeError: If it is streamed.
         """
-        return await parse_form(self.headers, self.body)
+        with self._reading():
+            return await parse_form(self.headers, self.body)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except ValueError as error:
+            self._unreadable = error
+            raise
 
 
 class Response:
@@ -346,6 +370,13 @@ def _with(headers: Mapping[str, str] | None, more: Mapping[str, str]) -> Mapping
     for name, value in more.items():
         every.setdefault(name, value)
     return every
+
+
+def refusal_of(request: Request, error: Exception) -> Response | None:
+    """The answer to a client whose body a hook could not read; None if `error` is not of that."""
+    if error is not request._unreadable:
+        return None
+    return Response(f"the body cannot be read: {str(error)[:200]}\n", 400)
 
 
 def check_request_line(request: Request) -> None:

@@ -14,6 +14,7 @@ from .counts import ProcessCounts
 from .resources import NO_RESOURCES, ActorResources
 
 ROOM_ID_BYTES_MAX = 1024
+CONNECTION_ID_CHARACTERS_MAX = 256
 
 
 class Hello(msgspec.Struct, frozen=True):

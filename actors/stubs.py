@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from .call_errors import NoSuchParty
 from .calls import CALL_TIMEOUT_S, checked_size, pack_arguments
 from .http import Response, header_pairs
-from .messages import ROOM_ID_BYTES_MAX, RequestHead, RoomKey
+from .messages import CONNECTION_ID_CHARACTERS_MAX, ROOM_ID_BYTES_MAX, RequestHead, RoomKey
 
 HOST = "parlour"  # in the URLs of requests that no client has sent
 
@@ -165,7 +165,16 @@ class Stub:
 
         No edge hook runs. `path` is below the room and may have a query; `id` is the connection's
         id, by default a new one.
+
+        Raises:
+            ValueError: If the id is longer than a client's may be, `path` does not begin with `/`,
+                or a header cannot be sent.
         """
+        if id is not None and len(id) > CONNECTION_ID_CHARACTERS_MAX:
+            raise ValueError(
+                f"a connection id of {len(id)} characters was given, the most is "
+                f"{CONNECTION_ID_CHARACTERS_MAX}"
+            )
         request = self._request("GET", "ws", path, headers)
         return self._caller.connect(self._key, request, id, self._timeout_s)
 

@@ -13,11 +13,10 @@ from http.client import responses
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from ..actors.messages import ResponseHead
+from ..actors.messages import CONNECTION_ID_CHARACTERS_MAX, ResponseHead
 from .request_target import named_target, with_host
 
 HEAD_BYTES_MAX = 16 * 1024
-CONNECTION_ID_CHARACTERS_MAX = 256
 VERSION = "13"
 _KEY_BYTES = 16
 _UPGRADE = re.compile(rb"\r\nupgrade:[ \t]*websocket[ \t]*\r\n", re.IGNORECASE)

@@ -13,6 +13,7 @@ import random
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
+from http.client import responses
 from types import TracebackType
 from typing import Self
 
@@ -229,7 +230,8 @@ class RoomSocket:
                 )
         except aiohttp.WSServerHandshakeError as error:
             if is_final(error.status):
-                raise RoomRefused(error.status, error.message) from None
+                # Its body, which says why, is not read; aiohttp's own words say nothing.
+                raise RoomRefused(error.status, responses.get(error.status, "")) from None
             raise
         connection = websocket.get_extra_info("socket")
         if connection is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -207,3 +208,33 @@ async def test_a_start_that_raises_no_exception_has_failed(stage: Stage, where: 
     assert refused.reason == "start failed"
     await stage.ended()
     assert (room.state, stage.absent) == (State.ABSENT, [room])
+
+
+@pytest.mark.parametrize("how", ["json", "text", "form"])
+async def test_a_body_that_a_hook_cannot_read_is_the_clients_mistake(
+    stage: Stage, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    """400, and no traceback in the log; an error of the hook's own is 500 as ever."""
+
+    class Reader(Diary):
+        async def on_request(self, request: Any) -> Any:
+            if request.body == b"own":
+                raise ValueError("secret")
+            if request.body == b"caught":
+                with contextlib.suppress(ValueError):
+                    request.json()
+                raise ValueError("secret")
+            read = getattr(request, how)
+            return Response.json(await read() if how == "form" else read())
+
+    stage.start(Reader)
+    gateway = await stage.attached()
+    gateway.request(1, "POST", b"\xff")
+    status, body, _ = await gateway.answer()
+    assert (status, body[:25]) == (400, b"the body cannot be read: ")
+    assert "raised" not in caplog.text
+    for body in (b"own", b"caught"):
+        gateway.request(2, "POST", body)
+        status, told, _ = await gateway.answer()
+        assert (status, b"secret" in told) == (500, False)
+    assert "on_request raised" in caplog.text

@@ -24,6 +24,8 @@ async def tokens(path: str) -> AsyncIterator[str]:
     yield "one "
     if path == "/torn":
         raise ValueError("halfway")
+    if path == "/panic":
+        raise BaseExceptionGroup("halfway", [KeyboardInterrupt()])
     yield "two"
 
 
@@ -45,11 +47,13 @@ class Main(Room):
             return "text"
         if request.path == "/json":
             return {"env": dict(lobby.env), "q": request.query.get("q")}
+        if request.path == "/read":
+            return request.text()
         if request.path == "/post":
             return Response(request.body[::-1], 202)
         if request.path == "/nonsense":
             return 17
-        if request.path in ("/tokens", "/torn"):
+        if request.path in ("/tokens", "/torn", "/panic"):
             return Response(tokens(request.path), headers={"content-type": "text/event-stream"})
         if request.path.startswith("/hello") or request.path == "/echo":
             return asgi(app)
@@ -89,11 +93,18 @@ async def test_a_function_answers_what_is_for_no_room(client: RawClient) -> None
 
 
 async def test_a_function_may_stream_its_answer(client: RawClient) -> None:
-    """Piece by piece; one that raises on the way is not taken for a whole one."""
+    """Piece by piece."""
     client.send(request("/tokens"))
     assert (await client.head()).headers["content-type"] == "text/event-stream"
     assert await chunked(client) == b"one two"
-    client.send(request("/torn"))
+
+
+@pytest.mark.parametrize("path", ["/torn", "/panic"])
+async def test_a_streamed_answer_that_raises_is_not_taken_for_a_whole_one(
+    client: RawClient, path: str
+) -> None:
+    """Whether that is an Exception or not."""
+    client.send(request(path))
     assert (await client.head()).status == 200
     assert not (await client.ended()).endswith(b"0\r\n\r\n")
 
@@ -107,6 +118,16 @@ async def test_a_static_file_comes_before_it(client: RawClient) -> None:
     client.send(request("/unknown", "GET", b"", "Accept: text/html,*/*"))
     answer = await client.answer()
     assert (answer.status, answer.body) == (200, b"<p>the page")
+
+
+async def test_a_body_that_a_function_cannot_read_is_the_clients_mistake(
+    client: RawClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """400, and nothing in the log."""
+    client.send(request("/read", "POST", b"\xff"))
+    answer = await client.answer()
+    assert (answer.status, answer.body[:25]) == (400, b"the body cannot be read: ")
+    assert "raised" not in caplog.text
 
 
 @pytest.mark.parametrize("path", ["/raise", "/nonsense"])

@@ -19,6 +19,7 @@ from parlour.actors.frames import (
     unpack_parts,
 )
 from parlour.actors.messages import (
+    CONNECTION_ID_CHARACTERS_MAX,
     Attach,
     AutoResponse,
     Closed,
@@ -34,7 +35,6 @@ from parlour.runtime import room_finder
 from parlour.runtime import route as route_module
 from parlour.runtime.gateway import Gateway
 from parlour.runtime.gateway_news import GatewayNews
-from parlour.runtime.handshake import CONNECTION_ID_CHARACTERS_MAX
 from parlour.runtime.release import Limits
 from parlour.runtime.settings import GatewaySettings
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from http.client import responses
 from pathlib import Path
 from typing import Any
 
@@ -214,7 +215,7 @@ async def test_a_server_that_refuses_is_not_asked_again(server: Server, status: 
     """It would answer the same."""
     server.status = status
     async with socket_to(server) as socket:
-        with pytest.raises(RoomRefused, match=f"answered {status}"):
+        with pytest.raises(RoomRefused, match=f"answered {status} {responses[status]}"):
             await socket.opened()
         with pytest.raises(RoomRefused):
             await socket.receive()

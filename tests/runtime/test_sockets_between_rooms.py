@@ -240,4 +240,6 @@ async def test_what_cannot_be_sent_is_refused(client: Room) -> None:
         socket.close(1005)
     with pytest.raises(ValueError, match="begins with `/`"):
         await client.parties.echo.get("e").connect("below")
+    with pytest.raises(ValueError, match="257 characters"):
+        await client.parties.echo.get("e").connect(id="x" * 257)
     socket.close()
