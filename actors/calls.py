@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..storage import decode, encode
 from . import messages
 from .call_errors import CallError, CallTimeout, CallTooLarge, RoomUnavailable, unpack_error
-from .chain import check_chain, current_chain
+from .chain import chain_to
 from .close_codes import GOING_AWAY
 from .frames import Kind, pack_parts, unpack_parts
 from .http import Response
@@ -132,26 +132,23 @@ class RoomCalls:
         self, key: RoomKey, method: str, arguments: bytes, timeout_s: float
     ) -> asyncio.Future[Any]:
         """Call a method of another room; `arguments` are encoded: a tuple and a dict."""
-        chain = current_chain()
-        check_chain(chain, key)
-        payload = pack_parts(messages.encode(CallHead(method, chain=chain)), arguments)
+        head = CallHead(method, chain=chain_to(key))
+        payload = pack_parts(messages.encode(head), arguments)
         return self._ask(key, Kind.CALL, payload, read_result, timeout_s).answer
 
     def fetch(
         self, key: RoomKey, request: RequestHead, body: bytes, timeout_s: float
     ) -> asyncio.Future[Response]:
         """Send a request to another room."""
-        chain = current_chain()
-        check_chain(chain, key)
-        payload = pack_parts(messages.encode(CallHead("", request, chain)), body)
+        head = CallHead("", request, chain_to(key))
+        payload = pack_parts(messages.encode(head), body)
         return self._ask(key, Kind.CALL, payload, read_response, timeout_s).answer
 
     async def connect(
         self, key: RoomKey, request: RequestHead, connection_id: str | None, timeout_s: float
     ) -> OutgoingSocket:
         """Open a socket to another room; returns when that has let it in."""
-        chain = current_chain()
-        check_chain(chain, key)
+        chain = chain_to(key)
         name = connection_id or str(uuid.uuid4())
         record = ConnectionRecord(
             0, name, request.url, request.headers, path=request.path, chain=chain

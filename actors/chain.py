@@ -50,6 +50,17 @@ def current_chain() -> Chain:
     return () if found is None or found.ended else found.chain
 
 
+def chain_to(key: RoomKey) -> Chain:
+    """The rooms that will wait for a call of this room that is made here.
+
+    Raises:
+        DeadlockError: As `check_chain`.
+    """
+    chain = current_chain()
+    check_chain(chain, key)
+    return chain
+
+
 def check_chain(chain: Chain, key: RoomKey) -> None:
     """Whether a room may be called by the last one of a chain.
 

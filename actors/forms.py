@@ -71,7 +71,8 @@ async def _multipart(content_type: str, body: bytes) -> Form:
     content.feed_eof()
     form: Form = MultiDict()
     try:
-        reader = MultipartReader({"Content-Type": content_type}, content)
+        heads = {"Content-Type": content_type}
+        reader = MultipartReader(heads, content, max_field_size=PART_HEAD_BYTES_MAX)
         while (part := await reader.next()) is not None:
             if not isinstance(part, BodyPartReader) or part.name is None:
                 raise NoForm("a part of the form has no name")

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 from parlour.actors.lease import LEASE_S
 from parlour.actors.messages import RoomKey
+from parlour.runtime.actor_record import ActorRecord
 from parlour.runtime.placement import NodeLoad, elsewhere
-from parlour.runtime.pool import ActorRecord
 from parlour.runtime.wakes import HURRY_S
 
 from benchmarks.scale_node import PARTY, SimulatedNode, options

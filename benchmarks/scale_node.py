@@ -13,9 +13,10 @@ from typing import cast
 from parlour.actors.link import Link
 from parlour.actors.messages import RoomKey, RoomReport
 from parlour.actors.options import RoomOptions
+from parlour.runtime.actor_record import ActorRecord, ActorState
 from parlour.runtime.mover import RoomMover
 from parlour.runtime.placement import NodeLoad
-from parlour.runtime.pool import ActorRecord, ActorState, Pool
+from parlour.runtime.pool import Pool
 
 PARTY = "chat"
 LINK = cast(Link, object())  # there is one; nothing is written to it, see `OrderTaker`
@@ -140,7 +141,7 @@ class SimulatedNode:
 
     def look(self, waiting: int = 0) -> list[tuple[ActorRecord, RoomKey, str]]:
         """Decide who leaves; returns the orders. Surplus room actors end."""
-        self.mover.send_to_sleep(waiting)
+        self.mover.hibernate_rooms(waiting)
         self.mover.move_outdated()
         now_s = self.clock()
         self.pool.silent(now_s)

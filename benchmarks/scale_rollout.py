@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parlour.actors.messages import RoomKey
+from parlour.runtime.actor_record import ActorRecord
 from parlour.runtime.manager import TICK_S
-from parlour.runtime.pool import ActorRecord
 
 from benchmarks.scale_node import PARTY, SimulatedNode, options
 from benchmarks.scale_standbys import START_S

@@ -16,8 +16,8 @@ from functools import partial
 from statistics import quantiles
 
 from parlour.actors.messages import RoomKey
+from parlour.runtime.actor_record import ActorRecord
 from parlour.runtime.manager import TICK_S
-from parlour.runtime.pool import ActorRecord
 
 from benchmarks.scale_costs import cost
 from benchmarks.scale_node import PARTY, SimulatedNode, options

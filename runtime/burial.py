@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Iterable
 from ..actors.lease import LEASE_S
 from ..actors.messages import RoomKey
 from ..actors.network import Address
+from ..actors.tasks import Tasks
 from ..storage import StorageError
 from ..storage.keys import lease_key
 from ..storage.redis_cluster import connect
@@ -35,7 +36,8 @@ class Undertaker:
         self._redis_url = redis_url
         self._handles: dict[str, int] = {}  # room actor -> file descriptor of its process
         self._addresses: dict[str, str] = {}
-        self._burials: dict[RoomKey, asyncio.Task[None]] = {}
+        self._tasks = Tasks("the undertaker")
+        self._burials: dict[RoomKey, asyncio.Task[None]] = {}  # of rooms that it had
 
     def watch(self, actor_id: str, pid: int, address: str) -> None:
         """Hold on to a process, so that its end can be told from another's with the same number."""
@@ -49,7 +51,7 @@ class Undertaker:
 
     def bury(self, actor_id: str, owner: str, keys: Iterable[RoomKey]) -> None:
         """A room actor is gone or going: clear its lease, `owner`, once its process has ended."""
-        task = asyncio.get_running_loop().create_task(self._bury(actor_id, owner))
+        task = self._tasks.spawn(self._bury(actor_id, owner))
         for key in keys:
             self._burials[key] = task
         task.add_done_callback(self._forget)

@@ -12,8 +12,7 @@ import contextlib
 import itertools
 import logging
 import os
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable
 
 import msgspec
 
@@ -24,8 +23,8 @@ from ..actors.close_codes import ABNORMAL, TRY_AGAIN_LATER
 from ..actors.frames import Kind, pack, pack_parts, unpack_parts
 from ..actors.link import Link, listen
 from ..actors.messages import Closed, ConnectionRecord, RoomKey
-from ..actors.options import RoomOptions
 from . import sockets_folder
+from .clients import Clients
 from .desk_socket import DeskSocket
 from .route import PendingEvent, Route
 from .router import Router
@@ -37,27 +36,14 @@ TOO_MUCH = "the room has too much to do; try again later"
 Give = Callable[[bytes], None]  # who gets the payload of a RETURN
 
 
-class RoomsOfGateway(Protocol):
-    """What the desk needs of its gateway."""
-
-    parties: Mapping[str, RoomOptions]
-
-    def let_room_in(self, route: Route, record: ConnectionRecord, socket: DeskSocket) -> None:
-        """A room wants a socket to another."""
-
-    def on_message(self, socket: DeskSocket, kind: int, payload: bytes) -> None: ...
-
-    def on_closed(self, socket: DeskSocket, code: int, reason: str, was_clean: bool) -> None: ...
-
-
 class CallDesk:
     """One per gateway."""
 
     def __init__(
-        self, gateway: RoomsOfGateway, router: Router, numbers: itertools.count[int], folder: str
+        self, clients: Clients, router: Router, numbers: itertools.count[int], folder: str
     ) -> None:
         """`numbers` are those of the gateway's connections and requests, `folder` is the node's."""
-        self._gateway = gateway
+        self._clients = clients
         self._router = router
         self._numbers = numbers
         self._folder = folder
@@ -112,8 +98,8 @@ class CallDesk:
         self.on_return(event.number, returned(RoomUnavailable(why)))
 
     def _route(self, key: RoomKey) -> Route:
-        if key.party not in self._gateway.parties:
-            known = ", ".join(sorted(self._gateway.parties)) or "none"
+        if key.party not in self._clients.parties:
+            known = ", ".join(sorted(self._clients.parties)) or "none"
             raise NoSuchParty(f"there is no party {key.party!r}; deployed: {known}")
         route = self._router.route(key)
         if route.refusing:
@@ -147,7 +133,7 @@ class CallDesk:
         record.number = next(self._numbers)
         socket = DeskSocket(self, link, number, record.number)
         self._sockets[link, number] = (socket, route)
-        self._gateway.let_room_in(route, record, socket)
+        self._clients.connect(route, record, socket)
 
     def _on_socket_frame(self, link: Link, kind: int, number: int, payload: bytes) -> None:
         socket, route = self._sockets.get((link, number), (None, None))
@@ -159,12 +145,12 @@ class CallDesk:
         elif route.refusing:
             socket.close(TRY_AGAIN_LATER, TOO_MUCH)
         elif socket.may_speak:
-            self._gateway.on_message(socket, kind, payload)
+            self._clients.on_message(socket, kind, payload)
 
     def on_closed(self, socket: DeskSocket, code: int, reason: str, was_clean: bool) -> None:
         """A socket has ended, at either end."""
         self._sockets.pop((socket.link, socket.line_number), None)
-        self._gateway.on_closed(socket, code, reason, was_clean)
+        self._clients.on_closed(socket, code, reason, was_clean)
 
     def _on_lost(self, link: Link) -> None:
         self._links.discard(link)

@@ -22,6 +22,7 @@ from ..actors.messages import CallHead, RoomKey
 from ..actors.parties import PARTY_NAME
 from .addresses import BadAddress, room_named
 from .call_desk import Give
+from .http_error import HttpError
 
 PATH = "/.parlour/call"
 HEADS_BYTES_MAX = 128 * 1024  # of a body besides the arguments
@@ -36,12 +37,8 @@ class Desk(Protocol):
     def ask(self, key: RoomKey, payload: bytes, give: Give) -> None: ...
 
 
-class BadCall(Exception):
+class BadCall(HttpError):
     """A body that is no call; the text is for whoever sent it."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class CallEndpoint:

@@ -53,7 +53,7 @@ def may_be_received(code: int) -> bool:
 
 
 class SocketOwner(Protocol):
-    """Who is told what a client does: the gateway."""
+    """Who is told what a client does: the clients of the gateway."""
 
     message_bytes_max: int
     counts: GatewayCounts

@@ -15,8 +15,9 @@ from typing import Protocol
 
 from ..actors.resources import NO_RESOURCES, ActorResources
 from ..actors.room_actor_settings import RoomActorSettings
+from .actor_record import ActorRecord, ActorState
 from .deployment import Deployment
-from .pool import ActorRecord, ActorState, Pool
+from .pool import Pool
 from .settings import ManagerSettings
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Crew:
         settings: ManagerSettings,
         starter: ActorStarter,
         pool: Pool,
-        spawn: Callable[[Coroutine[None, None, None]], None],
+        spawn: Callable[[Coroutine[None, None, None]], object],
         on_gone: Callable[[], None],
         on_joined: Callable[[ActorResources, str], None],
     ) -> None:

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from ..actors.resources import NO_RESOURCES, ActorResources
-from .pool import STARTING_MAX, ActorRecord, ActorState, Pool
+from .actor_record import ActorRecord, ActorState
+from .pool import STARTING_MAX, Pool
 
 PENDING_KEPT_S = 600.0  # for a node to come, from the last moment a room waited
 STANDBY_KEPT_S = 5.0  # after its room has left; at once if others wait for what it has

@@ -20,6 +20,7 @@ from ..actors.edge_messages import EdgeAnswer, EdgeQuestion
 from ..actors.frames import Kind, pack, pack_parts, unpack_parts
 from ..actors.link import Link, connect
 from ..actors.messages import Hello
+from .http_error import HttpError
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +31,8 @@ ASKED_BYTES_MAX = 128 * 1024 * 1024  # of the bodies that go whole with such que
 ANSWER_GRACE_S = 5.0  # beyond a hook's own time, for an edge that cannot even say that it is over
 
 
-class EdgeUnavailable(Exception):
+class EdgeUnavailable(HttpError):
     """There will be no answer; the text is for the client."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class EdgeExchange(EdgeBodies):
@@ -90,18 +87,12 @@ class EdgeClient:
         self._address = ""
         self._link: Link | None = None  # to that address
         self._opening = asyncio.Lock()
-        self._looking = 0
         self._asked_bytes = 0
         self._numbers = itertools.count(1)
         self._exchanges: dict[tuple[Link, int], EdgeExchange] = {}
 
     def __repr__(self) -> str:
         return f"<EdgeClient of {self._address or 'nobody'}, {len(self._exchanges)} under way>"
-
-    @property
-    def is_looking(self) -> bool:
-        """Whether questions wait for an edge that is not there."""
-        return self._looking > 0
 
     def use(self, address: str) -> None:
         """Ask the edge that listens there from now on; an empty address: there is none."""
@@ -163,11 +154,7 @@ class EdgeClient:
             if time.monotonic() >= give_up_s:
                 log.warning("the edge at %r cannot be reached: %s", address, problem)
                 raise EdgeUnavailable(503, "whoever is to answer is not there; try again later")
-            self._looking += 1
-            try:
-                await asyncio.sleep(CONNECT_AGAIN_S)
-            finally:
-                self._looking -= 1
+            await asyncio.sleep(CONNECT_AGAIN_S)
 
     def _close_if_done(self, link: Link) -> None:
         """A line to the edge of an earlier version, once nothing is under way on it."""

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, ActorUnschedulableError, RayError, RayTaskError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from ray.exceptions import RayError, RayTaskError
 
 from .deployment import Deployment
+from .kept_actor import answer_of, kept_actor, mend
 from .ray_edge import RayEdge, RayEdgeSettings
-from .ray_names import RESTARTS_WITHOUT_END, actor_class
+from .ray_names import edge_name
 from .settings import NodeSettings
 
 log = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ class EdgeKeeper:
             return
         actor = self._actor(new)
         try:
-            await asyncio.wait_for(_awaited(actor.look.remote()), START_TIMEOUT_S)
+            await answer_of(actor.look.remote(), START_TIMEOUT_S)
             return
         except RayTaskError as error:
             problem = f"{type(error.cause).__name__}: {error.cause}"
@@ -75,16 +74,10 @@ class EdgeKeeper:
             self._version, self._answered_s = deployed.version, time.monotonic()
         actor = self._actor(deployed)
         try:
-            await asyncio.wait_for(_awaited(actor.look.remote()), LOOK_TIMEOUT_S)
+            await answer_of(actor.look.remote(), LOOK_TIMEOUT_S)
             self._answered_s = time.monotonic()
-        except (ActorDiedError, ActorUnschedulableError):
-            log.warning("%r is gone for good: starting another", self)
-            await asyncio.to_thread(ray.kill, actor)
-        except RayTaskError as error:
-            log.warning("%r could not start, it tries again: %s", self, error.cause)
-            await asyncio.to_thread(ray.kill, actor, no_restart=False)
         except RayError as error:
-            log.info("%r is being restarted: %s", self, type(error).__name__)
+            await mend(actor, repr(self), error)
         except TimeoutError:
             if time.monotonic() - self._answered_s > SILENT_S_MAX:
                 log.error("%r has not answered for %.0f s and is restarted", self, SILENT_S_MAX)
@@ -98,7 +91,7 @@ class EdgeKeeper:
             EdgeFailed: If it raised, or there is no edge that could run it.
         """
         try:
-            await _awaited(self._actor(deployed).run_cron.remote(name, scheduled_ms))
+            await self._actor(deployed).run_cron.remote(name, scheduled_ms)
         except RayTaskError as error:
             raise EdgeFailed(f"{type(error.cause).__name__}: {error.cause}") from error
         except RayError as error:
@@ -108,8 +101,7 @@ class EdgeKeeper:
         """Let the ASGI applications stop."""
         if deployed is not None and has_edge(deployed):
             try:
-                stopped = _awaited(self._actor(deployed).stop.remote())
-                await asyncio.wait_for(stopped, STOP_TIMEOUT_S)
+                await answer_of(self._actor(deployed).stop.remote(), STOP_TIMEOUT_S)
             except (RayError, TimeoutError) as error:
                 log.info("%r does not stop: %s", self, type(error).__name__)
 
@@ -117,7 +109,7 @@ class EdgeKeeper:
         """The node is gone, and its processes with it."""
         if self._version:
             try:
-                name = _actor_name(self._settings.node_id, self._version)
+                name = edge_name(self._settings.node_id, self._version)
                 ray.kill(ray.get_actor(name), no_restart=True)
             except ValueError:
                 pass  # Ray knows it no more
@@ -125,27 +117,15 @@ class EdgeKeeper:
     def _actor(self, deployed: Deployment) -> Any:
         node_id, gateway = self._settings.node_id, self._settings.gateway
         settings = RayEdgeSettings(gateway.edge_address(deployed.version), deployed.version)
-        return (
-            actor_class(RayEdge, max_restarts=RESTARTS_WITHOUT_END)
-            .options(
-                name=_actor_name(node_id, deployed.version),
-                lifetime="detached",
-                get_if_exists=True,
-                runtime_env=deployed.runtime_env or None,
-                scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False),
-            )
-            .remote(settings)
+        return kept_actor(
+            RayEdge,
+            settings,
+            name=edge_name(node_id, deployed.version),
+            node_id=node_id,
+            runtime_env=deployed.runtime_env,
         )
 
 
 def has_edge(deployed: Deployment) -> bool:
     """Whether a version has edge hooks; one that has none needs no such process."""
     return any(options.edge_hooks for options in deployed.code.parties.values())
-
-
-def _actor_name(node_id: str, version: int) -> str:
-    return f"parlour-edge-{node_id}-{version}"
-
-
-async def _awaited(answer: Awaitable[Any]) -> Any:
-    return await answer

@@ -16,18 +16,15 @@ from collections.abc import Callable
 from ..actors.body_stream import IncomingBody, OutgoingBody
 from ..actors.frames import Kind, pack_amount, unpack_amount
 from ..actors.messages import ResponseHead
+from .http_error import HttpError
 
 UNFINISHED = "the room did not finish its answer"
 
 Answer = tuple[ResponseHead, bytes]
 
 
-class RoomUnavailable(Exception):
+class RoomUnavailable(HttpError):
     """A request that its room will not answer; the text is for the client."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 Say = Callable[[Kind, int, bytes], None]

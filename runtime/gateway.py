@@ -21,28 +21,16 @@ import msgspec
 from aiohttp import web
 
 from ..actors import messages
-from ..actors.close_codes import GOING_AWAY, INTERNAL_ERROR, SERVICE_RESTART, TRY_AGAIN_LATER
-from ..actors.counts import GatewayCounts, GatewayReport
+from ..actors.counts import GatewayReport
 from ..actors.edge_hooks import BEFORE_CONNECT
 from ..actors.frames import (
-    BROADCAST_BINARY,
-    BROADCAST_TEXT,
-    SEND_BINARY,
-    SEND_TEXT,
-    TEXT,
     Kind,
-    pack_amount,
-    unpack_broadcast,
-    unpack_close,
 )
 from ..actors.messages import (
-    AutoResponse,
-    Closed,
     ConnectionRecord,
     Hello,
     RequestHead,
     RoomKey,
-    Standing,
 )
 from ..actors.options import RoomOptions
 from ..storage import AlarmSource
@@ -54,7 +42,7 @@ from .call_desk import CallDesk
 from .call_endpoint import PATH as CALL_PATH
 from .call_endpoint import CallEndpoint
 from .client_socket import ClientSocket
-from .desk_socket import DeskSocket, HeldSocket
+from .clients import Clients
 from .directory import Directory
 from .doorman import Doorman
 from .edge_client import EdgeClient
@@ -75,7 +63,6 @@ from .settings import GatewaySettings
 from .static_files import StaticFiles
 from .status import GatewayStatus
 from .summons import SummonsDesk
-from .websocket import OPCODE_BINARY, OPCODE_TEXT, build_frame
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +85,9 @@ class Gateway:
         """`open_alarms` is given the URL of the rooms' server, whose index of alarms it opens;
         `token` lets programs call rooms, and without one none can."""
         self.settings = settings
-        self.counts = GatewayCounts()
+        self.clients = Clients(self._on_room_frame)
+        self.counts = self.clients.counts
+        self.on_room_frame = self.clients.on_room_frame  # of a RoomListener, without a step between
         me = self._me = Hello("gateway", uuid.uuid4().hex, os.getpid())
         network = settings.network
         self.edge = EdgeClient(me)
@@ -106,6 +95,7 @@ class Gateway:
         self._managers = Managers(settings.manager_address, me, network)
         directory = Directory(settings.redis_url) if network is not None else None
         self._router = Router(me, self._managers, self, time.monotonic, network, directory)
+        self.clients.router = self._router
         self._summons = (
             SummonsDesk(me.id, network, directory, self._router.come)
             if network is not None and directory is not None
@@ -114,19 +104,18 @@ class Gateway:
         self.alarm_clock = AlarmClock(
             lambda: open_alarms(settings.redis_url), self._router, lambda: self.parties
         )
-        self._sockets: dict[int, tuple[HeldSocket, Route]] = {}
         self._exchanges = Exchanges(self._router)
         self._numbers = itertools.count(1)
         self._notes = RequestNotes(settings.note_requests, self._managers)
         self._doorman = Doorman(self.edge, self._connect, self.counts, self._notes)
         folder = os.path.dirname(settings.manager_address)
-        self.desk = CallDesk(self, self._router, self._numbers, folder)
+        self.desk = CallDesk(self.clients, self._router, self._numbers, folder)
         self._calls = CallEndpoint(self.desk, token)
         self._http = HttpFront(self, settings)
         self._server: asyncio.Server | None = None
 
     def __repr__(self) -> str:
-        return f"<Gateway {self.settings.host}:{self.settings.port}, {len(self._sockets)} sockets>"
+        return f"<Gateway {self.settings.host}:{self.settings.port}, {len(self.clients)} sockets>"
 
     async def start(self) -> None:
         """Listen.
@@ -163,11 +152,11 @@ class Gateway:
 
     def use(self, news: GatewayNews) -> None:
         """This is deployed, from now on."""
-        self.parties = news.parties
+        self.parties = self.clients.parties = news.parties
         # Events of rooms that cannot start with a new version wait for its roll-back.
         self.patient = news.patient
         self.request_timeout_s = news.limits.request_timeout_s
-        self.message_bytes_max = news.limits.message_bytes_max
+        self.clients.message_bytes_max = news.limits.message_bytes_max
         self.files = StaticFiles(news.assets.folder, single_page=news.assets.single_page)
         self.edge.use(self.settings.edge_address(news.version) if news.has_edge else "")
 
@@ -198,12 +187,12 @@ class Gateway:
         """How things are here."""
         host = self.settings.network.host if self.settings.network else self.settings.host
         url = f"http://{host}:{self.settings.port}"
-        return GatewayStatus(url, len(self._sockets), tuple(sorted(self.parties)))
+        return GatewayStatus(url, len(self.clients), tuple(sorted(self.parties)))
 
     async def _keep_reporting(self) -> None:
         while True:
             await asyncio.sleep(REPORT_INTERVAL_S)
-            report = GatewayReport(len(self._sockets), self.counts)
+            report = GatewayReport(len(self.clients), self.counts)
             await self._managers.report(messages.encode(report))
 
     async def drain(self, within_s: float) -> None:
@@ -213,18 +202,13 @@ class Gateway:
         """
         if self._server is not None:
             self._server.close()
-        sockets = [socket for socket, _ in self._sockets.values()]
-        for place, socket in enumerate(sockets):
-            delay_s = within_s * place / len(sockets)
-            asyncio.get_running_loop().call_later(delay_s, _send_elsewhere, socket)
+        self.clients.send_elsewhere(within_s)
 
     async def stop(self) -> None:
         """Stop listening, say goodbye to every client, and close."""
         if self._server is not None:
             self._server.close()
-        for socket, _ in list(self._sockets.values()):
-            socket.open()  # a client that waits for its room sees a code only once it is in
-            socket.close(GOING_AWAY, "the server is stopping")
+        self.clients.say_goodbye()
         self.desk.stop()
         await self.alarm_clock.stop()
         self._reporter.cancel()
@@ -265,7 +249,7 @@ class Gateway:
             raise BadHandshake(503, "the room has too much to do; try again later")
         options = self.parties[address.key.party]
         limits = send_limits(options.send_buffer_bytes_max, options.drop_oldest)
-        socket = ClientSocket(self, next(self._numbers), transport, upgrade, limits)
+        socket = ClientSocket(self.clients, next(self._numbers), transport, upgrade, limits)
         url = f"ws://{upgrade.host}{upgrade.path}"
         head = RequestHead("GET", url, address.path, upgrade.headers)
         if BEFORE_CONNECT in options.edge_hooks:
@@ -279,51 +263,8 @@ class Gateway:
         self, socket: ClientSocket, key: RoomKey, client_id: str, head: RequestHead
     ) -> None:
         route = self._router.route(key)
-        self._sockets[socket.number] = (socket, route)
-        self.counts.connects += 1
         record = ConnectionRecord(socket.number, client_id, head.url, head.headers, path=head.path)
-        self._router.send_connect(route, record)
-
-    def let_room_in(self, route: Route, record: ConnectionRecord, socket: DeskSocket) -> None:
-        """A room wants a socket to another one."""
-        self._sockets[socket.number] = (socket, route)
-        self.counts.connects += 1
-        self._router.send_connect(route, record)
-
-    def on_message(self, socket: HeldSocket, kind: int, payload: bytes) -> None:
-        """A client has sent a whole message."""
-        route = self._sockets[socket.number][1]
-        counts = self.counts
-        counts.messages_in += 1
-        counts.bytes_in += len(payload)
-        automatic = route.auto_response
-        if automatic is not None and payload == automatic[0] and kind == TEXT:
-            counts.messages_out += 1
-            counts.bytes_out += len(automatic[1])
-            socket.write_frame(automatic[1])
-        else:
-            self._router.send(route, kind, socket.number, payload, socket)
-
-    def on_closed(self, socket: HeldSocket, code: int, reason: str, was_clean: bool) -> None:
-        """A client is gone."""
-        held = self._sockets.pop(socket.number, None)
-        if held is None:
-            return  # it left before its room could have met it
-        _, route = held
-        route.sockets.pop(socket.number, None)
-        if route.record(socket.number) is None:
-            return  # its CONNECT was given up: no room has met it
-        failure, why = socket.failure
-        closed = messages.encode(Closed(code, reason, was_clean, failure, why))
-        self._router.send(route, Kind.CLOSED, socket.number, closed)
-
-    def on_buffered(self, socket: ClientSocket, size_bytes: int) -> None:
-        """So much waits for a client to read it: passed a mark, or was read."""
-        route = self._sockets[socket.number][1]
-        record = route.record(socket.number)
-        if record is not None:
-            record.buffered_bytes = size_bytes
-        self._router.send_aside(route, Kind.BUFFERED, socket.number, pack_amount(size_bytes))
+        self.clients.connect(route, record, socket)
 
     def known_room(self, raw_path: str) -> RoomAddress | None:
         """The room at a path; None if the path is not a room's.
@@ -372,66 +313,12 @@ class Gateway:
 
     # Rooms
 
-    def on_room_frame(self, route: Route, kind: int, number: int, payload: bytes) -> None:
-        """A room says something to a client, or about one."""
-        if kind in (SEND_TEXT, SEND_BINARY):
-            held = self._sockets.get(number)
-            if held is not None:
-                self.counts.messages_out += 1
-                self.counts.bytes_out += len(payload)
-                opcode = OPCODE_TEXT if kind == SEND_TEXT else OPCODE_BINARY
-                held[0].write_frame(build_frame(opcode, payload))
-        elif kind in (BROADCAST_TEXT, BROADCAST_BINARY):
-            self._broadcast(route, kind, payload)
-        elif kind in OF_EXCHANGES:
+    def _on_room_frame(self, route: Route, kind: int, number: int, payload: bytes) -> None:
+        """A room says what is not for a client's socket."""
+        if kind in OF_EXCHANGES:
             self._exchanges.on_room_frame(route, kind, number, payload)
         elif kind == Kind.RETURN:
             self.desk.on_return(number, payload)
-        elif kind == Kind.AUTO_RESPONSE:
-            pair = messages.decode(payload, AutoResponse)
-            route.auto_response = (
-                None
-                if pair.request is None
-                else (pair.request, build_frame(OPCODE_TEXT, pair.response))
-            )
-        else:
-            self._on_standing(route, kind, number, payload)
-
-    def _broadcast(self, route: Route, kind: int, payload: bytes) -> None:
-        without, data = unpack_broadcast(payload)
-        frame = build_frame(OPCODE_TEXT if kind == BROADCAST_TEXT else OPCODE_BINARY, data)
-        count = len(route.sockets) - sum(number in route.sockets for number in without)
-        self.counts.messages_out += count
-        self.counts.bytes_out += count * len(data)
-        if without:
-            for number, socket in list(route.sockets.items()):
-                if number not in without:
-                    socket.write_frame(frame)
-        else:
-            for socket in list(route.sockets.values()):
-                socket.write_frame(frame)
-
-    def _on_standing(self, route: Route, kind: int, number: int, payload: bytes) -> None:
-        if kind == Kind.ACCEPT or kind == Kind.STANDING:
-            record = route.record(number)
-            if record is not None:
-                standing = messages.decode(payload, Standing)
-                record.tags, record.state = standing.tags, standing.state
-                record.place = standing.place
-        elif kind == Kind.REPLACED:
-            record = route.record(number)
-            if record is not None:
-                record.replaced = True
-        held = self._sockets.get(number)
-        if held is None:
-            return
-        if kind == Kind.TAKEN:
-            route.sockets[number] = held[0]
-        elif kind == Kind.ACCEPT:
-            held[0].open()
-        elif kind == Kind.CLOSE or kind == Kind.REPLACED:
-            route.sockets.pop(number, None)
-            held[0].close(*unpack_close(payload))
 
     def on_room_left(self, route: Route) -> None:
         """The room actor that had the room has it no more."""
@@ -448,16 +335,10 @@ class Gateway:
             self.desk.on_event_failed(event, why)
         elif event.kind == Kind.ALARM:
             log.warning("an alarm of room %s is put off: %s", route.key, why)
-        elif event.kind != Kind.CLOSED and event.number in self._sockets:
-            socket = self._sockets[event.number][0]
-            socket.fail(TRY_AGAIN_LATER if try_again else INTERNAL_ERROR, why)
+        else:
+            self.clients.on_event_failed(event, why, try_again=try_again)
 
 
 def _host_of(transport: asyncio.Transport) -> str:
     peer = transport.get_extra_info("peername")
     return str(peer[0]) if peer else ""
-
-
-def _send_elsewhere(socket: HeldSocket) -> None:
-    socket.open()
-    socket.close(SERVICE_RESTART, "this node is leaving, connect again")

@@ -14,6 +14,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from ..actors.messages import CONNECTION_ID_CHARACTERS_MAX, ResponseHead
+from .http_error import HttpError
 from .request_target import named_target, with_host
 
 HEAD_BYTES_MAX = 16 * 1024
@@ -22,12 +23,8 @@ _KEY_BYTES = 16
 _UPGRADE = re.compile(rb"\r\nupgrade:[ \t]*websocket[ \t]*\r\n", re.IGNORECASE)
 
 
-class BadHandshake(Exception):
+class BadHandshake(HttpError):
     """A request that asks for a WebSocket and does not do it right."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True)

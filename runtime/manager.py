@@ -1,4 +1,4 @@
-"""The hibernation manager: one per node. Keeps the standby pool, places rooms, sends them to sleep.
+"""The hibernation manager: one per node. Keeps the standby pool, places rooms, has them leave.
 
 Gateways ask it where a room is (`wakes.py` answers), room actors report to it. Who starts them is
 in `crew.py`, who tells rooms to leave in `mover.py`.
@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 
 from ..actors import messages
 from ..actors.counts import GatewayReport
@@ -19,21 +19,25 @@ from ..actors.frames import Kind
 from ..actors.link import Link, listen, listen_to_nodes
 from ..actors.messages import Hello, Report, RoomKey, Wake
 from ..actors.network import Address
+from ..actors.tasks import Tasks
 from ..actors.watch import SeenBatch
 from . import memory, sockets_folder
+from .actor_record import ActorRecord, ActorState
 from .burial import Undertaker
-from .crew import TRIAL_TIMEOUT_S, ActorStarter, Crew
+from .caretaker import Caretaker
+from .crew import ActorStarter, Crew
 from .demand import Demand
 from .deployment import Deployment
 from .metrics import NodeMetrics
-from .mover import RoomMover, tell
+from .mover import RoomMover
 from .node_counts import NodeCounts
 from .placement import NodeLoad
-from .pool import ActorRecord, ActorState, Pool
+from .pool import Pool
 from .room_orders import RoomOrders
 from .settings import ManagerSettings
 from .status import ManagerStatus
 from .tail import Tail
+from .tried_rooms import TriedRooms
 from .waiting import WaitingWake
 from .wakes import Wakes
 
@@ -41,7 +45,6 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.2
 STOP_TIMEOUT_S = 6.0
-TRIED_ROOMS_MAX = 1000  # of a version, that are told apart
 
 
 class HibernationManager:
@@ -59,6 +62,7 @@ class HibernationManager:
         )
         self._demand = Demand(self.pool)
         self._undertaker = Undertaker(settings.redis_url)
+        self._tasks = Tasks("the hibernation manager")
         self._wakes = Wakes(
             self.pool,
             self.mover,
@@ -66,18 +70,19 @@ class HibernationManager:
             self._undertaker,
             load=self._load,
             fill=self._fill,
-            spawn=self._spawn,
+            spawn=self._tasks.spawn,
         )
         self._crew = Crew(
-            settings, starter, self.pool, self._spawn, self._gone, self._wakes.send_on
+            settings, starter, self.pool, self._tasks.spawn, self._gone, self._wakes.send_on
         )
-        self.orders = RoomOrders(self.pool, self.mover, self._end_at_once)
+        self._caretaker = Caretaker(
+            self.pool, self._demand, self._crew, self._undertaker, self._tasks
+        )
+        self.orders = RoomOrders(self.pool, self.mover, self._caretaker.end_at_once)
         self.counts = NodeCounts()
         self.tail = Tail(self.pool)
         self.metrics = NodeMetrics(self.pool, self.counts)
-        self._started_rooms: set[RoomKey] = set()  # with the version in use
-        self._failed_rooms: set[RoomKey] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tried = TriedRooms()
         self._servers: list[asyncio.AbstractServer] = []
         self._one_is_gone = asyncio.Event()
         self._stopping = False
@@ -105,7 +110,7 @@ class HibernationManager:
             self._servers.append(server)
             self.address = str(Address(path, network.host, port))
         self._wakes.address = self.address
-        self._spawn(self._tick())
+        self._tasks.spawn(self._tick())
 
     async def stop(self) -> None:
         """Let every room leave in good order and end every room actor."""
@@ -113,14 +118,13 @@ class HibernationManager:
         self._wakes.stop()
         for record in self.pool.actors.values():
             self._crew.kill_if_starting(record)
-            self._end(record, b"shutdown")
+            self._caretaker.end(record, b"shutdown")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self._all_gone()
         for record in list(self.pool.actors.values()):
             self._crew.kill(record)
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel()
         for server in self._servers:
             server.close()
 
@@ -150,8 +154,7 @@ class HibernationManager:
             return
         self._crew.use(deployed)
         self.pool.deploy(deployed.version, deployed.code.parties)
-        self._started_rooms.clear()
-        self._failed_rooms.clear()
+        self._tried.begin_anew()
         self._fill()
         if self.mover.draining:
             self.pool.retire_all()  # this version's room actors, too; the rooms have their time
@@ -182,8 +185,8 @@ class HibernationManager:
             room_actors=len(pool.actors),
             standbys=pool.count(ActorState.STANDBY),
             waiting=len(self._wakes),
-            started_rooms=len(self._started_rooms),
-            failed_rooms=len(self._failed_rooms),
+            started_rooms=self._tried.started,
+            failed_rooms=self._tried.failed,
             draining=self.mover.draining,
             unplaced=self._demand.unplaced(time.monotonic()),
         )
@@ -237,18 +240,9 @@ class HibernationManager:
         now_s = time.monotonic()
         self.pool.report(record, report.rooms, report.memory_bytes, now_s, report.failed)
         if record.version == self.pool.version:
-            self._count(report)
+            self._tried.take(report)
         self.orders.look()
         self._wakes.serve()
-
-    def _count(self, report: Report) -> None:
-        """Rooms that start, and those that never have: a version is given up by their numbers."""
-        started = {room.key for room in report.rooms if room.state in ("live", "idle")}
-        if len(self._started_rooms) < TRIED_ROOMS_MAX:
-            self._started_rooms |= started
-        failed = [key for key in report.failed if key not in self._started_rooms]
-        self._failed_rooms.update(failed[: TRIED_ROOMS_MAX - len(self._failed_rooms)])
-        self._failed_rooms -= started
 
     def _on_lost(self, link: Link) -> None:
         record = self._record_of(link)
@@ -300,48 +294,5 @@ class HibernationManager:
         self._wakes.give_up(now_s, self._crew.start_error)
         self._wakes.make_places()
         self.mover.move_outdated()
-        for record in self.pool.silent(now_s):
-            self._spawn(self._end_if_stopped(record))
-        for record in self.pool.stuck(now_s, TRIAL_TIMEOUT_S):
-            log.error("room actor %s is stuck and is ended", record.id)
-            self._end_at_once(record)
-        for record in self.pool.surplus():
-            self._end(record, b"surplus")
-        self._look_at_demand(now_s)
+        self._caretaker.look(self._wakes.by_party, now_s)
         self._fill()
-
-    def _look_at_demand(self, now_s: float) -> None:
-        for record in self._demand.surplus(self._wakes.by_party, now_s):
-            self._end(record, b"surplus")
-        for record in self._demand.withdrawn(now_s):
-            self._crew.withdraw(record)
-        for party, resources in self._demand.news(now_s).items():
-            log.warning(
-                "rooms of party %s wait for %s, which no node has free; Ray's autoscaler is asked",
-                party,
-                resources,
-            )
-
-    async def _end_if_stopped(self, record: ActorRecord) -> None:
-        """A busy room actor does not report but keeps its lease; a stopped one loses it."""
-        if record.owner and await self._undertaker.is_lease_gone(record.owner):
-            log.warning("room actor %s has lost its lease and is ended", record.id)
-            self._undertaker.kill(record.id)
-
-    def _end_at_once(self, record: ActorRecord) -> None:
-        self._undertaker.kill(record.id)
-        self._crew.kill(record)
-
-    def _end(self, record: ActorRecord, reason: bytes) -> None:
-        tell(record, Kind.EXIT, reason)
-        record.state = ActorState.ENDING
-
-    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._task_ended)
-
-    def _task_ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("the hibernation manager met an error", exc_info=task.exception())

@@ -21,8 +21,9 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from ..actors.counts import BUCKETS_S, Durations, PartyCounts
+from .actor_record import ActorState
 from .node_counts import NodeCounts
-from .pool import ActorState, Pool
+from .pool import Pool
 
 PARTY = "party"
 

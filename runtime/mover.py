@@ -14,13 +14,14 @@ from heapq import nsmallest
 from operator import itemgetter
 
 from ..actors import messages
-from ..actors.frames import Kind, pack
+from ..actors.frames import Kind
 from ..actors.messages import Leave, RoomKey
 from ..actors.resources import ActorResources
 from . import memory
+from .actor_record import ActorRecord
 from .hibernation import NodeSnapshot, RoomSnapshot, departures
 from .places import Places
-from .pool import ActorRecord, Pool
+from .pool import Pool
 from .rollout import WITHOUT_A_PLACE_MAX, Schedule
 
 log = logging.getLogger(__name__)
@@ -151,7 +152,7 @@ class RoomMover:
                 if key not in self._told:
                     yield math.inf, record, key
 
-    def send_to_sleep(
+    def hibernate_rooms(
         self, places_wanted: int, resources_wanted: Mapping[ActorResources, int] | None = None
     ) -> None:
         """Tell the rooms to hibernate that should; so many others wait for a place, or for one
@@ -173,7 +174,7 @@ class RoomMover:
 
     def send_away(self, record: ActorRecord, key: RoomKey, reason: str) -> None:
         """Tell one room to leave; it does when its hook in hand has ended."""
-        tell(record, Kind.HIBERNATE, messages.encode(Leave(key, reason)))
+        record.tell(Kind.HIBERNATE, messages.encode(Leave(key, reason)))
 
     def _snapshot(
         self, places_wanted: int, resources_wanted: Mapping[ActorResources, int]
@@ -203,12 +204,6 @@ class RoomMover:
             short_of_memory=self.short_of_memory,
             resources_wanted=resources_wanted,
         )
-
-
-def tell(record: ActorRecord, kind: Kind, payload: bytes) -> None:
-    """Say something to a room actor, if there is a link to it."""
-    if record.link is not None:
-        record.link.write(pack(kind, payload=payload))
 
 
 _Candidate = tuple[float, ActorRecord, RoomKey]  # the first: when it had its last event

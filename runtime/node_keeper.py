@@ -6,20 +6,20 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, ActorUnschedulableError, RayError, RayTaskError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from ray.exceptions import RayError
 
 from .deployment import Deployment
 from .edge_keeper import EdgeKeeper
 from .gateway_news import gateway_news
+from .kept_actor import answer_of, kept_actor, mend
 from .placement import NodeLoad
 from .ray_actors import RayGateway, RayManager
-from .ray_names import RESTARTS_WITHOUT_END, actor_class, actor_name
+from .ray_names import actor_name
 from .settings import NodeSettings
 from .status import GatewayStatus, ManagerStatus, NodeStatus
 
@@ -30,8 +30,6 @@ TRY_OUT_TIMEOUT_S = 45.0
 STOP_TIMEOUT_S = 8.0  # for one of the two
 DRAIN_SHARE_OF_CLIENTS = 0.5  # of the time that a node is given, its clients have the second half
 DRAIN_DEFAULT_S = 30.0  # for a node that is taken away at no given time
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ class NodeKeeper:
         Raises:
             RayError: If they cannot be used, or the node does not answer.
         """
-        await asyncio.wait_for(self._actor("manager").try_out.remote(new), TRY_OUT_TIMEOUT_S)
+        await answer_of(self._actor("manager").try_out.remote(new), TRY_OUT_TIMEOUT_S)
 
     async def use(self, deployed: Deployment, within_s: float | None) -> None:
         """Have a version used; a node that does not answer learns of it when it does again."""
@@ -125,8 +123,8 @@ class NodeKeeper:
             RayError: If it is not there, or raised; then that is its `cause`.
             TimeoutError: If it does not answer in time.
         """
-        answer = getattr(self._actor(process), method).remote(*arguments)
-        return await asyncio.wait_for(_awaited(answer), timeout_s)
+        question = getattr(self._actor(process), method).remote(*arguments)
+        return await answer_of(question, timeout_s)
 
     async def drain(self, within_s: float) -> None:
         """Have the rooms move to other nodes first, then the clients, within the time."""
@@ -147,7 +145,7 @@ class NodeKeeper:
         await self.edge.stop(deployed)
         for name in ("gateway", "manager"):
             try:
-                await asyncio.wait_for(_awaited(self._actor(name).stop.remote()), STOP_TIMEOUT_S)
+                await answer_of(self._actor(name).stop.remote(), STOP_TIMEOUT_S)
             except (RayError, TimeoutError) as error:
                 log.info("the %s of %r does not stop: %s", name, self, type(error).__name__)
 
@@ -161,17 +159,9 @@ class NodeKeeper:
     async def _ask(self, name: str, question: Any) -> Any:
         """The answer of one of the two; None, and what can be done is done, if there is none."""
         try:
-            answer: Awaitable[Any] = question(self._actor(name))
-            return await asyncio.wait_for(_awaited(answer), LOOK_TIMEOUT_S)
-        except (ActorDiedError, ActorUnschedulableError):
-            log.warning("the %s of %r is gone for good: starting another", name, self)
-            await asyncio.to_thread(ray.kill, self._actor(name))
-        except RayTaskError as error:
-            # It runs and could not start what it is for; Ray restarts what it sees die.
-            log.warning("the %s of %r could not start, it tries again: %s", name, self, error.cause)
-            await asyncio.to_thread(ray.kill, self._actor(name), no_restart=False)
+            return await answer_of(question(self._actor(name)), LOOK_TIMEOUT_S)
         except RayError as error:
-            log.info("the %s of %r is being restarted: %s", name, self, type(error).__name__)
+            await mend(self._actor(name), f"the {name} of {self!r}", error)
         except TimeoutError:
             # It may be starting; one that answered before is worth a word.
             known = self.manager if name == "manager" else self.gateway
@@ -189,21 +179,7 @@ class NodeKeeper:
             "manager": (RayManager, self.settings.manager),
             "gateway": (RayGateway, self.settings.gateway),
         }[name]
-        node_id = self.settings.node_id
-        return (
-            actor_class(shell, max_restarts=RESTARTS_WITHOUT_END)
-            .options(
-                name=self._name(name),
-                lifetime="detached",
-                get_if_exists=True,
-                scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False),
-            )
-            .remote(settings)
-        )
-
-
-async def _awaited(answer: Awaitable[T]) -> T:
-    return await answer
+        return kept_actor(shell, settings, name=self._name(name), node_id=self.settings.node_id)
 
 
 def preempted_nodes() -> dict[str, float]:

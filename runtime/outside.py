@@ -19,7 +19,7 @@ import aiohttp
 from ..actors import messages
 from ..actors.call_errors import AnswerLost, CallError, CallTimeout, RoomUnavailable
 from ..actors.calls import CALL_BYTES_MAX, read_response, read_result
-from ..actors.chain import check_chain, current_chain
+from ..actors.chain import chain_to
 from ..actors.frames import pack_parts
 from ..actors.http import Response
 from ..actors.messages import CallHead, RequestHead, RoomKey
@@ -106,17 +106,14 @@ class HttpCaller:
         self, key: RoomKey, method: str, arguments: bytes, timeout_s: float
     ) -> asyncio.Future[Any]:
         """See `Stub`."""
-        chain = current_chain()
-        check_chain(chain, key)
-        return self._post(key, CallHead(method, chain=chain), arguments, read_result, timeout_s)
+        head = CallHead(method, chain=chain_to(key))
+        return self._post(key, head, arguments, read_result, timeout_s)
 
     def fetch(
         self, key: RoomKey, request: RequestHead, body: bytes, timeout_s: float
     ) -> asyncio.Future[Response]:
         """See `Stub`."""
-        chain = current_chain()
-        check_chain(chain, key)
-        head = CallHead("", request, chain)
+        head = CallHead("", request, chain_to(key))
         return self._post(key, head, body, read_response, timeout_s)
 
     async def connect(

@@ -25,3 +25,8 @@ def actor_name(process: str, node_id: str) -> str:
 def room_actor_name(actor_id: str) -> str:
     """The name of a room actor among Ray's actors."""
     return f"parlour-room-{actor_id}"
+
+
+def edge_name(node_id: str, version: int) -> str:
+    """The name of the edge of a node and version among Ray's actors."""
+    return f"parlour-edge-{node_id}-{version}"

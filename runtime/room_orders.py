@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..actors.messages import RoomKey
+from .actor_record import ActorRecord
 from .mover import RoomMover
-from .pool import ActorRecord, Pool
+from .pool import Pool
 
 HIBERNATE_PATIENCE_S = 5.0  # for a room to have nothing in hand
 LEAVE_PATIENCE_S = 15.0  # for the hook in hand, then on_stop, to end

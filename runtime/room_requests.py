@@ -10,34 +10,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from aiohttp import web
 
 from ..actors import messages
-from ..actors.body_stream import PIECE_BYTES_MAX, BodyBroken
+from ..actors.body_stream import BodyBroken
 from ..actors.edge_hooks import BEFORE_REQUEST
 from ..actors.frames import pack_parts
-from ..actors.messages import RequestHead, ResponseHead
 from ..actors.options import RoomOptions
 from .addresses import RoomAddress
 from .admission import Asked, NotLetIn, admit
-from .answers import CONNECTION_HEADERS, plain
+from .answers import ResponseT, break_off, plain, with_head
+from .client_request import PIECE_TIMEOUT_S, head_of, invite_body, next_piece
 from .edge_client import EdgeClient
 from .exchange import Exchange, RoomUnavailable
 from .handshake import is_utf8
+from .http_error import HttpError
 
-BODY_TIMEOUT_S = 60.0  # for a body to arrive whole, or for the next piece of one that is streamed
+BODY_TIMEOUT_S = 60.0  # for a body to arrive whole
 BODIES_BYTES_MAX = 256 * 1024 * 1024  # of all bodies that are arriving
-ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
 
 
-class BadBody(Exception):
+class BadBody(HttpError):
     """A request body that is not taken; the text is for the client."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class RoomAsker(Protocol):
@@ -83,7 +79,7 @@ class RoomRequests:
             return await self._ask(request, address, options, allowed)
         except NotLetIn as refused:
             answer = web.Response(status=refused.head.status, body=refused.body)
-            return _with_headers(_of_room(answer, refused.head), allowed)
+            return _with_headers(with_head(answer, refused.head), allowed)
         except RoomUnavailable as error:
             return _with_headers(plain(error.status, str(error)), allowed)
         except TimeoutError:
@@ -103,13 +99,8 @@ class RoomRequests:
         body, whole = b"", True
         if request.body_exists:
             body, whole = await self._read_body(request, options)
-        head = RequestHead(
-            request.method,
-            f"{request.scheme}://{request.host}{request.raw_path}",
-            address.path,
-            [(str(name), value) for name, value in request.headers.items()],
-            streamed=not whole,
-        )
+        head = head_of(request, address.path)
+        head.streamed = not whole
         if BEFORE_REQUEST in options.edge_hooks:
             # One that is streamed is shown without its body, which goes on as it is.
             asked = Asked(address, head, body if whole else b"", request.remote or "")
@@ -135,15 +126,15 @@ class RoomRequests:
         head, body = await exchange.answer(self._rooms.request_timeout_s)
         if not head.streamed:
             answer = web.Response(status=head.status, body=body)
-            return _with_headers(_of_room(answer, head), allowed)
-        response = _with_headers(_of_room(web.StreamResponse(status=head.status), head), allowed)
+            return _with_headers(with_head(answer, head), allowed)
+        response = _with_headers(with_head(web.StreamResponse(status=head.status), head), allowed)
         try:
             await response.prepare(request)
             if request.method != "HEAD" and head.status not in (204, 304):
                 while piece := await exchange.incoming.next():
                     await response.write(piece)
         except BodyBroken:
-            _break_off(request, response)
+            break_off(request, response)
         except ConnectionError:
             pass  # the client is gone; aiohttp finds it out once more
         return response
@@ -157,8 +148,7 @@ class RoomRequests:
         size = request.content_length
         if size is not None and size > bytes_max and not options.stream_bodies:
             raise too_large
-        if request.headers.get("expect", "").lower() == "100-continue" and request.transport:
-            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        invite_body(request)
         if size is not None and size > bytes_max:
             return b"", False
         chunks: list[bytes] = []
@@ -192,36 +182,17 @@ async def _pump(request: web.BaseRequest, exchange: Exchange, first: bytes) -> N
         while True:
             # Not read before it is wanted: the client is held up by its own connection.
             await exchange.outgoing.may_go_on()
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                piece = await request.content.read(PIECE_BYTES_MAX)
+            piece = await next_piece(request)
             if not piece:
                 problem = ""
                 return
             await exchange.outgoing.send(piece)
     except TimeoutError:
-        problem = f"nothing of it came for {BODY_TIMEOUT_S:.0f} s"
+        problem = f"nothing of it came for {PIECE_TIMEOUT_S:.0f} s"
     except Exception:  # whatever aiohttp finds wrong with what the client sends, or its leaving
         problem = "the client did not send it whole"
     finally:
         exchange.end_body(problem)
-
-
-def _break_off(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """End the connection so that the client sees that the answer is not whole."""
-    if request.transport is None:
-        return
-    if "transfer-encoding" in response.headers:
-        request.transport.close()  # what was written still leaves; the last chunk is missing
-    else:
-        request.transport.abort()  # for HTTP/1.0 an orderly end would be the end of the answer
-
-
-def _of_room(response: ResponseT, head: ResponseHead) -> ResponseT:
-    response.headers.clear()
-    for name, value in head.headers:
-        if name.lower() not in CONNECTION_HEADERS:
-            response.headers.add(name, value)
-    return response
 
 
 def _with_headers(response: ResponseT, pairs: Iterable[tuple[str, str]]) -> ResponseT:

@@ -14,19 +14,19 @@ from typing import Protocol
 
 from aiohttp import hdrs, web
 
-from ..actors.body_stream import PIECE_BYTES_MAX, BodyBroken
+from ..actors.body_stream import BodyBroken
 from ..actors.edge_hooks import CRON, FETCH
 from ..actors.edge_messages import EdgeAnswer, EdgeQuestion
-from ..actors.messages import RequestHead, ResponseHead
+from ..actors.messages import RequestHead
 from ..actors.options import RoomOptions
 from ..actors.parties import MAIN
-from .answers import CONNECTION_HEADERS, plain
+from .answers import break_off, plain, with_head
+from .client_request import PIECE_TIMEOUT_S, head_of, invite_body, next_piece
 from .edge_client import EdgeClient, EdgeExchange, EdgeUnavailable
 from .handshake import is_utf8
 from .settings import GatewaySettings
 from .static_files import StaticFiles
 
-BODY_TIMEOUT_S = 60.0  # for the next piece of a request's body
 CRON_PATH = "/__scheduled__"  # PartyKit's
 CRON_TIMEOUT_S = 16 * 60.0  # more than on_cron may take
 NOTHING_HERE = "nothing here; rooms are at /party/<room>"
@@ -88,9 +88,8 @@ class Site:
         bytes_max = math.inf if options.stream_bodies else options.body_bytes_max
         if (request.content_length or 0) > bytes_max:
             return _too_large(bytes_max)
-        question = EdgeQuestion(
-            FETCH, MAIN, None, _head(request), request.remote or "", request.body_exists
-        )
+        head = head_of(request, request.raw_path.partition("?")[0])
+        question = EdgeQuestion(FETCH, MAIN, None, head, request.remote or "", request.body_exists)
         try:
             async with self._deployed.edge.ask(question) as exchange:
                 pump = asyncio.create_task(_pump(request, exchange, bytes_max))
@@ -112,26 +111,15 @@ class BodyTooLarge(EdgeUnavailable):
     """A body over the limit, which its length had not told."""
 
 
-def _head(request: web.BaseRequest) -> RequestHead:
-    return RequestHead(
-        request.method,
-        f"{request.scheme}://{request.host}{request.raw_path}",
-        request.raw_path.partition("?")[0],
-        [(str(name), value) for name, value in request.headers.items()],
-    )
-
-
 async def _pump(request: web.BaseRequest, exchange: EdgeExchange, bytes_max: float) -> None:
     """Take the request's body to the edge, as fast as it is used there."""
     if not request.body_exists:
         return
-    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.transport:
-        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    invite_body(request)
     size_bytes = 0
     try:
         while True:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                part = await request.content.read(PIECE_BYTES_MAX)
+            part = await next_piece(request)
             size_bytes += len(part)
             if size_bytes > bytes_max:
                 exchange.fail(BodyTooLarge(413, ""))
@@ -141,7 +129,7 @@ async def _pump(request: web.BaseRequest, exchange: EdgeExchange, bytes_max: flo
                 return
             await exchange.outgoing.send(part)
     except TimeoutError:
-        exchange.fail(EdgeUnavailable(408, f"nothing of the body came for {BODY_TIMEOUT_S:.0f} s"))
+        exchange.fail(EdgeUnavailable(408, f"nothing of the body came for {PIECE_TIMEOUT_S:.0f} s"))
     except BodyBroken:
         pass  # nobody reads it: the answer says why, or has come without it
     except Exception:  # whatever aiohttp finds wrong with what the client sends
@@ -157,11 +145,8 @@ async def _respond(
     if head is None:
         return plain(500, "this request could not be answered")
     if not answer.streams and request.method != hdrs.METH_HEAD:
-        whole = web.Response(status=head.status, body=body)
-        _set_headers(whole, head)
-        return whole
-    response = web.StreamResponse(status=head.status)
-    _set_headers(response, head)
+        return with_head(web.Response(status=head.status, body=body), head)
+    response = with_head(web.StreamResponse(status=head.status), head)
     length = next((value for name, value in head.headers if name.lower() == "content-length"), "")
     announced = int(length) if length.isascii() and length.isdigit() else None
     response.content_length = announced
@@ -170,9 +155,7 @@ async def _respond(
         if request.method != hdrs.METH_HEAD:
             await _stream(response, exchange, body, announced)
     except BodyBroken:
-        # A body that stops short is all that tells a client.
-        if request.transport is not None:
-            request.transport.abort()
+        break_off(request, response)
     except ConnectionError:
         pass  # the client is gone; aiohttp finds it out once more
     return response
@@ -189,13 +172,6 @@ async def _stream(
         await response.write(part)
     if announced is not None and sent_bytes != announced:
         raise BodyBroken(f"{sent_bytes} bytes came of {announced}")
-
-
-def _set_headers(response: web.StreamResponse, head: ResponseHead) -> None:
-    response.headers.clear()
-    for name, value in head.headers:
-        if name.lower() not in CONNECTION_HEADERS:
-            response.headers.add(name, value)
 
 
 def _too_large(bytes_max: float) -> web.Response:

@@ -13,9 +13,9 @@ import time
 from ..actors import messages
 from ..actors.frames import Kind
 from ..actors.watch import SEND_S, SeenBatch, Watch, Watching
+from .actor_record import ActorRecord
 from .followers import Followers, Wanted
-from .mover import tell
-from .pool import ActorRecord, Pool
+from .pool import Pool
 
 WAIT_S = 1.0  # for something to be there when a follower comes
 
@@ -79,7 +79,7 @@ class Tail:
     def actor_started(self, record: ActorRecord) -> None:
         """A room actor has come: if somebody follows, it has to know."""
         if self._told.on:
-            tell(record, Kind.WATCH, messages.encode(self._told))
+            record.tell(Kind.WATCH, messages.encode(self._told))
 
     def _look_at_own(self) -> None:
         batch = self._own.take()
@@ -93,4 +93,4 @@ class Tail:
         self._told = watching
         self._own.set(watching)
         for record in self._pool.actors.values():
-            tell(record, Kind.WATCH, messages.encode(watching))
+            record.tell(Kind.WATCH, messages.encode(watching))

@@ -40,7 +40,7 @@ class Wakes:
         *,
         load: Callable[[], NodeLoad],
         fill: Callable[[], None],
-        spawn: Callable[[Coroutine[None, None, None]], None],
+        spawn: Callable[[Coroutine[None, None, None]], object],
     ) -> None:
         """`load` tells how things are on this node, `fill` starts room actors that are missing,
         `spawn` runs a coroutine as a task."""
@@ -77,7 +77,7 @@ class Wakes:
         return sum(count for party, count in rooms if not self._demand.resources_of(party))
 
     def stop(self) -> None:
-        """Nobody is sent to sleep any more for those that wait."""
+        """No room has to hibernate any more for those that wait."""
         self._stopping = True
 
     # What is known of other nodes
@@ -153,7 +153,7 @@ class Wakes:
 
     def make_places(self) -> None:
         """Have rooms hibernate: those that should, and as many as give their places to others."""
-        self._mover.send_to_sleep(self.plain, self._demand.waiting(self._waiting.by_party))
+        self._mover.hibernate_rooms(self.plain, self._demand.waiting(self._waiting.by_party))
 
     async def _place_after_burial(self, wake: WaitingWake) -> None:
         await self._undertaker.buried(wake.key)

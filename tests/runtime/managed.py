@@ -14,10 +14,10 @@ from parlour.actors.messages import Hello, Placed, Report, RoomKey, RoomReport, 
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
 from parlour.actors.room_actor_settings import RoomActorSettings
+from parlour.runtime.actor_record import ActorState
 from parlour.runtime.code import Code
 from parlour.runtime.deployment import Deployment
 from parlour.runtime.manager import HibernationManager
-from parlour.runtime.pool import ActorState
 from parlour.runtime.settings import ManagerSettings
 
 from ..actors.linked import Inbox

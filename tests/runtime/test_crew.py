@@ -13,10 +13,11 @@ from parlour.actors.options import options_of
 from parlour.actors.resources import ActorResources
 from parlour.actors.room_actor_settings import RoomActorSettings
 from parlour.runtime import crew as crew_module
+from parlour.runtime.actor_record import ActorRecord, ActorState
 from parlour.runtime.code import Code
 from parlour.runtime.crew import RESTART_PAUSE_S, Crew, DeployFailed
 from parlour.runtime.deployment import Deployment
-from parlour.runtime.pool import ActorRecord, ActorState, Pool
+from parlour.runtime.pool import Pool
 from parlour.runtime.settings import ManagerSettings
 
 from ..actors.staging import until

@@ -8,8 +8,9 @@ from parlour.actors.messages import RoomKey, RoomReport
 from parlour.actors.options import options_of
 from parlour.actors.resources import ActorResources
 from parlour.actors.room import Room
+from parlour.runtime.actor_record import ActorRecord, ActorState
 from parlour.runtime.demand import PENDING_KEPT_S, STANDBY_KEPT_S, UNPLACED_TOLD_S, Demand
-from parlour.runtime.pool import STARTING_MAX, ActorRecord, ActorState, Pool
+from parlour.runtime.pool import STARTING_MAX, Pool
 
 
 class Chat(Room):

@@ -302,8 +302,8 @@ async def test_an_edge_that_is_not_there_yet_is_waited_for(
 ) -> None:
     """The gateway may hear of a version before its edge is up on the node."""
     stage.deploy(2)
-    client.send(request("/parties/guarded/x?refuse"))
-    await until(lambda: stage.gateway.edge.is_looking)
+    client.send(request("/parties/guarded/x?refuse", "POST", bytes(60)))
+    await until(lambda: stage.gateway.edge._asked_bytes == 60)
     await stage.start_edge(2)
     assert (await client.answer()).status == 403
 

@@ -35,7 +35,6 @@ from parlour.runtime import room_finder
 from parlour.runtime import route as route_module
 from parlour.runtime.gateway import Gateway
 from parlour.runtime.gateway_news import GatewayNews
-from parlour.runtime.release import Limits
 from parlour.runtime.settings import GatewaySettings
 
 from ..actors.linked import Frame as LinkFrame
@@ -61,8 +60,7 @@ class Stage:
             redis_url=f"unix://{folder}/no-server.sock",
         )
         parties = {"main": OPTIONS, "chat": OPTIONS}
-        limits = Limits(request_timeout_s=0.2)
-        self.gateway = Gateway(settings, GatewayNews(1, parties, limits=limits))
+        self.gateway = Gateway(settings, GatewayNews(1, parties))
 
     async def channel(self) -> int:
         """The channel of the room, once it is attached and ready."""
@@ -250,6 +248,7 @@ async def test_a_request_that_is_not_answered_in_time_is_given_up(
     stage: Stage, client: RawClient, other: RawClient
 ) -> None:
     """504; an answer that comes too late is nobody's."""
+    stage.gateway.request_timeout_s = 0.2
     client.send(b"GET /party/x HTTP/1.1\r\nHost: h\r\n\r\n")
     channel = await stage.channel()
     event = await stage.actor.event()

@@ -14,10 +14,10 @@ from parlour.actors.options import options_of
 from parlour.actors.room_actor_settings import RoomActorSettings
 from parlour.runtime import crew, waiting
 from parlour.runtime import manager as manager_module
+from parlour.runtime.actor_record import ActorState
 from parlour.runtime.code import Code
 from parlour.runtime.crew import DeployFailed
 from parlour.runtime.deployment import Deployment
-from parlour.runtime.pool import ActorState
 
 from ..actors.staging import until
 from .managed import Chat, ScriptedActor, Stage, live

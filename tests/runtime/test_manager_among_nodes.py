@@ -15,12 +15,12 @@ from parlour.actors.network import Address
 from parlour.actors.options import options_of
 from parlour.runtime import manager as manager_module
 from parlour.runtime import wakes as wakes_module
+from parlour.runtime.actor_record import ActorState
 from parlour.runtime.code import Code
 from parlour.runtime.deployment import Deployment
 from parlour.runtime.manager import HibernationManager
 from parlour.runtime.manager_client import Managers
 from parlour.runtime.placement import NodeLoad
-from parlour.runtime.pool import ActorState
 from parlour.runtime.rollout import MOVING_MAX
 
 from ..actors.linked import Inbox
@@ -152,23 +152,6 @@ async def test_rooms_that_started_and_failed_are_counted(stage: Stage) -> None:
     gateway = await stage.gateway()
     await gateway.place("z")
     await counted(0, 0)
-
-
-async def test_the_counts_have_a_limit(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A node of many rooms does not remember each; those that start at last are still told."""
-    monkeypatch.setattr(manager_module, "TRIED_ROOMS_MAX", 3)
-    await stage.deploy()
-    gateway = await stage.gateway()
-    actor = stage.starter.at(await gateway.place("a"))
-    assert actor.link is not None
-    keys = [RoomKey("chat", f"f{number}") for number in range(9)]
-    payload = messages.encode(Report([], 1, "", keys))
-    actor.link.write(pack(Kind.REPORT, payload=payload))
-    await until(lambda: stage.manager.hear([]).failed_rooms == 3)
-    actor.report(*(live(f"s{number}") for number in range(4)))
-    await until(lambda: stage.manager.hear([]).started_rooms >= 3)
-    actor.report(live("f0"))
-    await until(lambda: stage.manager.hear([]).failed_rooms == 2)
 
 
 # What it says of itself, and other nodes

@@ -13,7 +13,7 @@ from parlour.actors.room_actor_settings import RoomActorSettings
 from parlour.runtime import demand as demand_module
 from parlour.runtime import manager as manager_module
 from parlour.runtime import waiting as waiting_module
-from parlour.runtime.pool import ActorState
+from parlour.runtime.actor_record import ActorState
 
 from ..actors.staging import until
 from .managed import ScriptedActor, Stage

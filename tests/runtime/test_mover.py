@@ -12,9 +12,10 @@ from parlour.actors.frames import Kind
 from parlour.actors.messages import Leave, RoomKey, RoomReport
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
+from parlour.runtime.actor_record import ActorRecord
 from parlour.runtime.mover import RETURN_S, TOLD_AGAIN_S, RoomMover
 from parlour.runtime.places import Places
-from parlour.runtime.pool import ActorRecord, Pool
+from parlour.runtime.pool import Pool
 from parlour.runtime.rollout import MOVING_MAX, PLACE_PATIENCE_S, WITHOUT_A_PLACE_MAX
 
 from ..actors.linked import LinkPair, link_pair
@@ -310,6 +311,6 @@ async def test_a_process_that_has_grown_too_much_is_named_once(
     record = stage.actor("big", 1, 1)
     record.memory_bytes = record.empty_bytes + 2 * OPTIONS["chat"].memory_bytes_max
     for _ in range(3):
-        stage.mover.send_to_sleep(0)
+        stage.mover.hibernate_rooms(0)
     assert await stage.told(3) == [("big-0", "memory")] * 3
     assert caplog.text.count("is reset") == 1

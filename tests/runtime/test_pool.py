@@ -9,14 +9,8 @@ from parlour.actors.link import Link
 from parlour.actors.messages import RoomKey, RoomReport
 from parlour.actors.options import RoomOptions, options_of
 from parlour.actors.room import Room
-from parlour.runtime.pool import (
-    ASSIGNMENT_TIMEOUT_S,
-    BLOCKING_GRACE_S,
-    STARTING_MAX,
-    ActorRecord,
-    ActorState,
-    Pool,
-)
+from parlour.runtime.actor_record import ActorRecord, ActorState
+from parlour.runtime.pool import ASSIGNMENT_TIMEOUT_S, BLOCKING_GRACE_S, STARTING_MAX, Pool
 
 
 class Chat(Room):

@@ -10,7 +10,7 @@ from parlour.actors.frames import Kind, pack_amount
 from parlour.actors.messages import ResponseHead
 from parlour.actors.options import options_of
 from parlour.actors.room import Room
-from parlour.runtime import room_requests
+from parlour.runtime import client_request
 from parlour.runtime.exchange import RoomUnavailable
 
 from .asking import BODY_BYTES_MAX, Rooms, request
@@ -402,7 +402,7 @@ async def test_a_body_that_stops_coming_is_given_up(
     rooms: Rooms, client: RawClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The room hears why; its answer is sent all the same."""
-    monkeypatch.setattr(room_requests, "BODY_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(client_request, "PIECE_TIMEOUT_S", 0.02)
     stream(rooms)
     client.send(request("/party/x", "PUT", bytes(5000))[:-1])
     await rooms.until(lambda: rooms.asked)
