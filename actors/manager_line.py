@@ -89,6 +89,11 @@ class ManagerLine:
         if self._link is not None:
             self._link.write(pack(Kind.REPORT, payload=messages.encode(self._actor.report())))
 
+    def flush(self) -> None:
+        """Send now what waits for the end of this turn of the event loop."""
+        if self._link is not None:
+            self._link.flush()
+
     def report_soon(self) -> None:
         """Report once for everything that changes in this turn of the loop."""
         if not self._report_due:

@@ -236,7 +236,12 @@ class RoomActor:
             self._failed.append(room.key)
         for attachment in room.attachments:
             self._channels.pop((attachment.link, attachment.channel), None)
-        self._manager.report_soon()
+        if self._rooms:
+            self._manager.report_soon()
+        else:
+            # Ahead of the good-byes: a gateway that asks at once is not sent back here.
+            self._manager.report()
+            self._manager.flush()
 
     def _may_leave(self) -> bool:
         return self._silence.may_leave()
