@@ -197,8 +197,9 @@ class Response:
 
         Raises:
             TypeError: If JSON has no form for something in `value`.
+            ValueError: If a float in it is NaN or infinite, which no browser would read.
         """
-        data = json.dumps(value, separators=(",", ":")).encode()
+        data = json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
         return cls(data, status, _with(headers, {"content-type": "application/json"}))
 
 

@@ -85,6 +85,9 @@ def test_json_is_compact_and_declared() -> None:
     assert response.headers["content-type"] == "application/json"
     with pytest.raises(TypeError):
         Response.json(object())
+    for number in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="JSON"):
+            Response.json([number])
 
 
 def test_what_on_request_returned_becomes_a_response() -> None:
