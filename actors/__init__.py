@@ -15,7 +15,8 @@ from .call_errors import (
 from .connection import ClientError, Connection, StateTooLarge
 from .edge_hooks import Cron, Lobby
 from .forms import FormFile
-from .http import BodyLost, Request, Response
+from .request import BodyLost, Request
+from .response import Response
 from .room import Room
 from .schedules import AlarmInfo, InvalidSchedule, Schedule
 from .server_sent import ServerSentEvent

@@ -27,9 +27,11 @@ from .call_errors import (
 from .calls import CALL_BYTES_MAX, checked_size
 from .chain import errand
 from .frames import Kind, pack, pack_parts, unpack_parts
-from .http import Request, Response, as_response, header_pairs, refusal_of
+from .headers import header_pairs
 from .mailbox import Event
 from .messages import CallHead, RequestHead, ResponseHead, Returned
+from .request import Request
+from .response import Response, as_response, refusal_of
 from .room import Room
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from .call_errors import CallError, CallTimeout, CallTooLarge, RoomUnavailable, 
 from .chain import chain_to
 from .close_codes import GOING_AWAY
 from .frames import Kind, pack_parts, unpack_parts
-from .http import Response
 from .messages import CallHead, ConnectionRecord, RequestHead, Returned, RoomKey
 from .outgoing_socket import OutgoingSocket
+from .response import Response
 
 if TYPE_CHECKING:
     from .gates import OutputGate

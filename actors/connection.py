@@ -14,7 +14,7 @@ from ..storage import encode as encode_state
 from . import messages
 from .close_codes import ABNORMAL, NO_STATUS, NORMAL
 from .frames import SEND_BINARY, SEND_TEXT, Kind, pack, pack_close
-from .http import Request
+from .request import Request
 
 if TYPE_CHECKING:
     from .attachment import Attachment

@@ -26,11 +26,12 @@ from .edge_hooks import BEFORE_CONNECT, BEFORE_REQUEST, CRON, FETCH, OF_MAIN_ALO
 from .edge_messages import EdgeAnswer, EdgeQuestion
 from .frames import Kind, pack, unpack_parts
 from .hooks import call_hook
-from .http import Request, Response, as_response, refusal_of
 from .link import Link, listen
 from .messages import decode
 from .options import options_of
 from .parties import MAIN
+from .request import Request
+from .response import Response, as_response, refusal_of
 from .room import Room
 
 log = logging.getLogger(__name__)

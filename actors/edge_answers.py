@@ -10,8 +10,10 @@ from .asgi_sites import Site
 from .edge_exchange import Exchange
 from .edge_hands import Hands
 from .edge_messages import EdgeAnswer
-from .http import Request, Response, check_request_line, header_pairs
+from .headers import header_pairs
 from .messages import RequestHead, ResponseHead
+from .request import Request, check_request_line
+from .response import Response
 
 
 def head_of(request: Request) -> RequestHead:

@@ -90,7 +90,7 @@ class Kind(enum.IntEnum):
     NOT_HELD = 61  # gateway, in answer: messages.NotHeld
     EXIT = 44  # manager to room actor: leave every room in good order, then end the process
 
-    # Between gateway and edge; `number` is an exchange of the gateway's. See body_stream.py.
+    # Between gateway and edge; `number` is an exchange of the gateway's. See edge_bodies.py.
     ASK = 70  # gateway: edge_messages.EdgeQuestion and body, see pack_parts
     ANSWER = 71  # edge: edge_messages.EdgeAnswer and body, see pack_parts
     BODY_PART = 72  # a piece of the request's or the response's body

@@ -17,8 +17,10 @@ from .chain import Errand, current_errand, errand
 from .close_codes import INTERNAL_ERROR
 from .connection import REPLACED, REPLACED_REASON, ClientError, Connection
 from .frames import BINARY, TEXT, Kind, pack, pack_parts, unpack_parts
-from .http import BodyLost, Request, Response, as_response, header_pairs, refusal_of
+from .headers import header_pairs
 from .mailbox import Event
+from .request import BodyLost, Request
+from .response import Response, as_response, refusal_of
 from .room import Room
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import Any
 
 from ..storage import Storage
 from .connection import ClientError, Connection
-from .http import Request, Response
 from .offload import offload
+from .request import Request
+from .response import Response
 from .room_context import RoomContext
 from .schedules import AlarmInfo, Schedule
 from .stubs import Parties

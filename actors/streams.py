@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from .body_stream import WINDOW_BYTES, BodyBroken, IncomingBody, OutgoingBody
 from .frames import Kind, pack, pack_amount, unpack_amount
-from .http import BodyLost, Response
+from .request import BodyLost
+from .response import Response
 
 if TYPE_CHECKING:
     from .attachment import Attachment

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 from .call_errors import NoSuchParty
 from .calls import CALL_TIMEOUT_S, checked_size, pack_arguments
-from .http import Response, header_pairs
+from .headers import header_pairs
 from .messages import CONNECTION_ID_CHARACTERS_MAX, ROOM_ID_BYTES_MAX, RequestHead, RoomKey
+from .response import Response
 
 HOST = "parlour"  # in the URLs of requests that no client has sent
 

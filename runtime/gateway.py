@@ -115,7 +115,8 @@ class Gateway:
         self._server: asyncio.Server | None = None
 
     def __repr__(self) -> str:
-        return f"<Gateway {self.settings.host}:{self.settings.port}, {len(self.clients)} sockets>"
+        where, sockets = f"{self.settings.host}:{self.settings.port}", len(self.clients)
+        return f"<Gateway {where}, {sockets} sockets in {self.rooms_held} rooms>"
 
     async def start(self) -> None:
         """Listen.

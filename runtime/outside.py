@@ -21,8 +21,8 @@ from ..actors.call_errors import AnswerLost, CallError, CallTimeout, RoomUnavail
 from ..actors.calls import CALL_BYTES_MAX, read_response, read_result
 from ..actors.chain import chain_to
 from ..actors.frames import pack_parts
-from ..actors.http import Response
 from ..actors.messages import CallHead, RequestHead, RoomKey
+from ..actors.response import Response
 from ..actors.stubs import HOST, Parties
 from .call_endpoint import HEADS_BYTES_MAX, PATH
 from .room_socket import RoomSocket

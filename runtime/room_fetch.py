@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import aiohttp
 from yarl import URL
 
-from ..actors.http import Response
+from ..actors.response import Response
 from .room_url import room_url
 
 RESPONSE_BYTES_MAX = 64 * 1024 * 1024

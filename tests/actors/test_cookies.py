@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from parlour.actors.cookies import parse_cookies
-from parlour.actors.http import Request, Response
+from parlour.actors.request import Request
+from parlour.actors.response import Response
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from parlour.actors.forms import FIELDS_MAX, Form, FormFile, NoForm
-from parlour.actors.http import Request
+from parlour.actors.request import Request
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=XyZ"

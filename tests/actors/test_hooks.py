@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from parlour.actors import messages
 from parlour.actors.frames import Kind, unpack_close
-from parlour.actors.http import Response
 from parlour.actors.lifecycle import State
 from parlour.actors.messages import Refused
+from parlour.actors.response import Response
 
 from .staging import Counter, Diary, Stage
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from parlour.actors.http import Response
+from parlour.actors.response import Response
 from parlour.actors.server_sent import ServerSentEvent
 
 

@@ -10,9 +10,10 @@ import pytest
 from parlour.actors import hooks, messages
 from parlour.actors.body_stream import PIECE_BYTES_MAX, WINDOW_BYTES
 from parlour.actors.frames import Kind, pack_amount, pack_parts, unpack_amount, unpack_parts
-from parlour.actors.http import BodyLost, Response
 from parlour.actors.lifecycle import State
 from parlour.actors.messages import RequestHead, ResponseHead
+from parlour.actors.request import BodyLost
+from parlour.actors.response import Response
 from parlour.actors.streams import CUT
 
 from .staging import Diary, Gateway, Stage, until

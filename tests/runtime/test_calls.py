@@ -20,7 +20,8 @@ from parlour.actors.call_errors import (
     RemoteError,
     RoomUnavailable,
 )
-from parlour.actors.http import Request, Response
+from parlour.actors.request import Request
+from parlour.actors.response import Response
 from parlour.actors.room import Room
 from parlour.actors.watch import Watching
 from parlour.runtime.outside import Rooms

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from parlour.actors import edge, edge_hands, messages
 from parlour.actors.edge_hooks import Lobby
-from parlour.actors.http import Request, Response
 from parlour.actors.messages import ConnectionRecord
+from parlour.actors.request import Request
+from parlour.actors.response import Response
 from parlour.actors.room import Room
 from parlour.runtime import edge_client, room_finder
 

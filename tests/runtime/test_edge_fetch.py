@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from parlour.actors.asgi import asgi
 from parlour.actors.edge_hooks import Cron, Lobby
-from parlour.actors.http import Request, Response
+from parlour.actors.request import Request
+from parlour.actors.response import Response
 from parlour.actors.room import Room
 
 from .asgi_app import app, chunked

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from parlour.actors.http import Request
+from parlour.actors.request import Request
 from parlour.actors.room import Room
 from parlour.runtime import gateway as gateway_module
 from parlour.runtime.gateway_news import GatewayNews

@@ -11,8 +11,8 @@ import pytest
 from parlour.actors import outgoing_socket
 from parlour.actors.call_errors import CallTimeout, RoomUnavailable
 from parlour.actors.connection import Connection
-from parlour.actors.http import Request
 from parlour.actors.outgoing_socket import OutgoingSocket, SocketClosed
+from parlour.actors.request import Request
 from parlour.actors.room import Room
 from parlour.runtime import room_finder
 

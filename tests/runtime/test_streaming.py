@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from parlour.actors.body_stream import WINDOW_BYTES
 from parlour.actors.connection import Connection
-from parlour.actors.http import BodyLost, Request, Response
+from parlour.actors.request import BodyLost, Request
+from parlour.actors.response import Response
 from parlour.actors.room import Room
 from parlour.actors.server_sent import ServerSentEvent
 
