@@ -149,13 +149,14 @@ class Pool:
         """The room actor for a room; None if there is none now.
 
         The one that has it; else the one with the fewest rooms of its party that has a place left
-        (so the rooms of one that died are spread); else a standby.
+        (so the rooms of one that died are spread); else a standby. A room of a party that is not
+        deployed is nobody's: who is asked for it refuses it, and the next version may have it.
         """
         record = self._by_room.get(key)
         if record is None or record.state is ActorState.ENDING:
             record = None if self.full else self._place_for(key.party)
-            if record is None:
-                return None
+            if record is None or key.party not in self.options:
+                return record
             record.state, record.party = ActorState.SERVING, key.party
             self._by_room[key] = record
             record.room_count += 1

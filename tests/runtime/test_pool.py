@@ -111,6 +111,20 @@ async def test_a_report_from_before_the_gateway_attached_does_not_free_it(node: 
     assert (a.state, node.pool.find(key("chat/1"))) == (ActorState.STANDBY, None)
 
 
+async def test_a_room_of_a_party_that_is_not_deployed_is_nobodys(node: Node) -> None:
+    """Whoever is asked refuses it; however often that was, the next version may have it at once."""
+    a = node.start("a")
+    for _ in range(3):
+        assert node.assign("gone/1") == "a"
+    assert (a.state, a.keys, node.pool.find(key("gone/1"))) == (ActorState.STANDBY, set(), None)
+    node.pool.deploy(2, {**OPTIONS, "gone": options_of(Chat)})
+    assert node.assign("gone/1") is None
+    b = node.start("b")
+    assert node.assign("gone/1") == "b"
+    node.pool.deploy(3, OPTIONS)  # a room that lives where its party was known stays there
+    assert (node.assign("gone/1"), node.pool.find(key("gone/1"))) == ("b", b)
+
+
 async def test_a_room_that_was_placed_without_us_is_known_from_the_report(node: Node) -> None:
     """After a restart of the manager, the room actors tell where the rooms are."""
     a = node.start("a")
