@@ -10,23 +10,16 @@ from parlour.actors.counts import GatewayCounts, GatewayReport
 from parlour.actors.frames import Kind, pack_broadcast
 from parlour.runtime import gateway as gateway_module
 
+from .gateway_stage import Stage, gateway_stage
 from .raw_client import TEXT, frame, raw_client, upgrade
-from .test_gateway import Stage
 
 
 @pytest.fixture
 async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     """A gateway that reports all the time."""
     monkeypatch.setattr(gateway_module, "REPORT_INTERVAL_S", 0.001)
-    stage = Stage(tmp_path)
-    await stage.manager.start()
-    await stage.actor.start()
-    stage.manager.place = stage.actor.address
-    await stage.gateway.start()
-    yield stage
-    await stage.gateway.stop()
-    stage.manager.close()
-    stage.actor.close()
+    async with gateway_stage(tmp_path) as stage:
+        yield stage
 
 
 async def test_what_clients_do_is_counted_and_reported(stage: Stage) -> None:
