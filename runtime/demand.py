@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from ..actors.resources import NO_RESOURCES, ActorResources
+from ..actors.resources import ActorResources
 from .actor_record import ActorRecord, ActorState
 from .pool import STARTING_MAX, Pool
 
@@ -35,15 +35,10 @@ class Demand:
         """The room actors that would serve all waiting rooms (party -> how many), by resources."""
         wanted: Counter[ActorResources] = Counter()
         for party, count in rooms.items():
-            resources = self.resources_of(party)
+            resources = self._pool.resources_of(party)
             if resources:
-                wanted[resources] += -(-count // self._pool.options[party].rooms_per_actor)
+                wanted[resources] += -(-count // self._pool.rooms_per_actor(party))
         return wanted
-
-    def resources_of(self, party: str) -> ActorResources:
-        """What a party asks for."""
-        options = self._pool.options.get(party)
-        return options.resources if options is not None else NO_RESOURCES
 
     def missing(self, rooms: Mapping[str, int], now_s: float) -> Iterator[ActorResources]:
         """What to start room actors with now, one for each that is yielded."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable
 
-from ..actors.options import RoomOptions
-from ..actors.resources import NO_RESOURCES, ActorResources
+from ..actors.resources import ActorResources
 
 
 class Places:
@@ -14,12 +13,14 @@ class Places:
 
     def __init__(
         self,
-        options: Mapping[str, RoomOptions],
+        rooms_per_actor: Callable[[str], int],
+        resources_of: Callable[[str], ActorResources],
         shared: Counter[str],
         standbys: Counter[ActorResources],
     ) -> None:
-        """`shared` has the places left beside rooms of each party."""
-        self._options = options
+        """The first two tell of a party; `shared` has the places left beside rooms of each."""
+        self._rooms_per_actor = rooms_per_actor
+        self._resources_of = resources_of
         self._shared = shared
         self._standbys = standbys
 
@@ -28,22 +29,16 @@ class Places:
 
     def of(self, party: str) -> int:
         """How many rooms of a party there are places for, if no other party takes a standby."""
-        per_actor, resources = self._asks(party)
-        return self._shared[party] + self._standbys[resources] * per_actor
+        standbys = self._standbys[self._resources_of(party)]
+        return self._shared[party] + standbys * self._rooms_per_actor(party)
 
     def take(self, party: str) -> bool:
         """Take a place as the pool gives them: beside others first; False if there is none."""
         if not self._shared[party]:
-            per_actor, resources = self._asks(party)
+            resources = self._resources_of(party)
             if not self._standbys[resources]:
                 return False
             self._standbys[resources] -= 1
-            self._shared[party] += per_actor
+            self._shared[party] += self._rooms_per_actor(party)
         self._shared[party] -= 1
         return True
-
-    def _asks(self, party: str) -> tuple[int, ActorResources]:
-        options = self._options.get(party)
-        return (
-            (1, NO_RESOURCES) if options is None else (options.rooms_per_actor, options.resources)
-        )

@@ -72,13 +72,23 @@ class Pool:
             if record.state is ActorState.STANDBY:
                 standbys[record.resources] += 1
             elif record.state is ActorState.SERVING:
-                left = self._rooms_per_actor(record.party) - record.room_count
+                left = self.rooms_per_actor(record.party) - record.room_count
                 shared[record.party] += max(0, left)
-        return Places(self.options, shared, standbys)
+        return Places(self.rooms_per_actor, self.resources_of, shared, standbys)
+
+    def rooms_per_actor(self, party: str) -> int:
+        """How many rooms of a party share a room actor; one that is not deployed has its own."""
+        options = self.options.get(party)
+        return options.rooms_per_actor if options is not None else 1
+
+    def resources_of(self, party: str) -> ActorResources:
+        """What a party asks Ray for."""
+        options = self.options.get(party)
+        return options.resources if options is not None else NO_RESOURCES
 
     def keeps_standbys(self, party: str) -> bool:
         """Whether room actors are started ahead of time for rooms of a party."""
-        return self._standbys_wanted > 0 and not self._resources_of(party)
+        return self._standbys_wanted > 0 and not self.resources_of(party)
 
     @property
     def room_count(self) -> int:
@@ -164,7 +174,7 @@ class Pool:
         return record
 
     def _place_for(self, party: str) -> ActorRecord | None:
-        resources = self._resources_of(party)
+        resources = self.resources_of(party)
         shared: ActorRecord | None = None
         standby: ActorRecord | None = None
         without: list[str] = []
@@ -174,7 +184,7 @@ class Pool:
             elif record.state is ActorState.STANDBY:
                 if standby is None and record.resources == resources:
                     standby = record
-            elif record.room_count >= self._rooms_per_actor(record.party):
+            elif record.room_count >= self.rooms_per_actor(record.party):
                 without.append(record.id)
             elif record.party == party and (
                 shared is None or record.room_count < shared.room_count
@@ -183,14 +193,6 @@ class Pool:
         for actor_id in without:
             del self._open[actor_id]
         return shared or standby
-
-    def _rooms_per_actor(self, party: str) -> int:
-        options = self.options.get(party)
-        return options.rooms_per_actor if options is not None else 1
-
-    def _resources_of(self, party: str) -> ActorResources:
-        options = self.options.get(party)
-        return options.resources if options is not None else NO_RESOURCES
 
     def report(
         self,
@@ -227,7 +229,7 @@ class Pool:
             if record.state is ActorState.SERVING and not keys:
                 record.standby_since_s = now_s
             record.state = ActorState.SERVING if keys else ActorState.STANDBY
-            if len(keys) < self._rooms_per_actor(record.party):
+            if len(keys) < self.rooms_per_actor(record.party):
                 self._open[record.id] = record
 
     def silent(self, now_s: float) -> list[ActorRecord]:

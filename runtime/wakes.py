@@ -74,7 +74,7 @@ class Wakes:
     def plain(self) -> int:
         """How many wait whose parties ask for no resources."""
         rooms = self._waiting.by_party.items()
-        return sum(count for party, count in rooms if not self._demand.resources_of(party))
+        return sum(count for party, count in rooms if not self._pool.resources_of(party))
 
     def stop(self) -> None:
         """No room has to hibernate any more for those that wait."""
