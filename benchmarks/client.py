@@ -11,6 +11,7 @@ import itertools
 import os
 import socket
 import urllib.parse
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 CONNECT_TIMEOUT_S = 30.0  # a first room may have to start processes
@@ -78,7 +79,7 @@ class Messages:
         return int(frames[start : start + MARK_SIZE_BYTES], 16)
 
 
-class Connection:
+class Connection(ABC):
     """One socket to a server, reading and writing without blocking; below: what it says."""
 
     __slots__ = ("_partial", "expected", "number", "sent_at_ns", "socket", "turns")
@@ -115,13 +116,13 @@ class Connection:
             raise BadAnswer(CLOSED)
         return data
 
+    @abstractmethod
     def read(self) -> bytes:
         """Whole answers only: what came, after what was left over. Empty: nothing whole yet.
 
         Raises:
             BadAnswer: The server closed the connection, or sent what this client does not read.
         """
-        raise NotImplementedError
 
     def close(self) -> None:
         """Drop the connection without a closing handshake."""

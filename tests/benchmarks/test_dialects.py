@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import NamedTuple
 
 import pytest
 from aiohttp import WSMsgType, web
@@ -19,28 +20,27 @@ from benchmarks.dialects import (
 SIZE = 64
 
 
-class Pair(Connection):
+class Pair(NamedTuple):
     """A connection without a server behind it: the test is the server."""
 
-    def __init__(self) -> None:
-        ours, self.far = socket.socketpair()
-        ours.setblocking(False)
-        super().__init__(ours)
+    near: socket.socket
+    far: socket.socket
 
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
     """Both ends."""
-    pair = Pair()
+    pair = Pair(*socket.socketpair())
+    pair.near.setblocking(False)
     yield pair
-    pair.close()
-    pair.far.close()
+    for end in pair:
+        end.close()
 
 
 def over(kind: type[Connection], pair: Pair) -> Connection:
     """A client of some kind on one end of the pair, past its handshake."""
     client = kind.__new__(kind)
-    Connection.__init__(client, pair.socket)
+    Connection.__init__(client, pair.near)
     return client
 
 
