@@ -347,8 +347,9 @@ class LiveRoom:
 
     def _build(self) -> Handling:
         self._room = self._room_class._build(self)
-        around = (self._mailbox, self._options, self._counts, self._around.clock)
-        self._handling = Handling(self, self._room, *around)
+        self._handling = Handling(
+            self, self._room, self._mailbox, self._options, self._counts, self._around.clock
+        )
         return self._handling
 
     async def _live(self, handling: Handling) -> None:

@@ -124,7 +124,7 @@ class ManagerLine:
     def _watch_from_now_on(self, watching: Watching) -> None:
         self._watch.set(watching)
         if watching.on and (self._showing is None or self._showing.done()):
-            self._showing = asyncio.get_running_loop().create_task(self._keep_showing())
+            self._showing = self._tasks.spawn(self._keep_showing())
 
     def _on_lost(self, link: Link) -> None:
         self._link = None
